@@ -1,0 +1,110 @@
+"""The `tfjs` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tfjs import __version__
+from tfjs.cli.errors import reported
+from tfjs.cli.options import parse_metadata, parse_quantize, parse_size
+
+_CONVERT_HELP = """Convert a model: SOURCE to DEST.
+
+\b
+SOURCE is a file or folder, and is recognised by its contents:
+  model.keras              Keras 3, and tf.keras 2.12 to 2.15
+  model.h5, model.hdf5     Keras HDF5, Keras 1 to 3 (with or without a model in it)
+  architecture.json        Keras model.to_json(), with its weights file beside it
+  saved_model/             SavedModel of tf.keras, by its Keras metadata
+  web_model/, model.json   TF.js layers model, or weights alone
+\b
+DEST tells by its ending what to write:
+  web_model                a folder: TF.js layers model (model.json and weight files)
+  model.keras              Keras 3
+  model.h5                 Keras HDF5, for tf_keras and Keras 3
+\b
+Examples:
+  tfjs convert model.keras web_model
+  tfjs convert model.h5 web_model --quantize float16
+  tfjs convert model.h5 web_model --quantize 'uint8=conv*,dense_1/kernel' --quantize float16
+  tfjs convert web_model/model.json model.keras
+  tfjs convert web_model web_model_8mb --shard-size 8MiB --dequantize
+
+What TF.js cannot express is rewritten exactly where that is possible, and listed; otherwise
+nothing is written, and every layer that stands in the way is named.
+
+Exit codes: 0 done, 2 wrong usage, 3 damaged or unknown input, 4 the target cannot express the
+model, 5 the conversion failed, 7 an optional package is missing.
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="tfjs %(version)s")
+def cli() -> None:
+    """Carry models between Python and TensorFlow.js, without TensorFlow."""
+
+
+@cli.command(help=_CONVERT_HELP, short_help="Convert a model from one format to another.")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--from", "from_", metavar="FORMAT", help="Format of SOURCE. [default: recognised]")
+@click.option("--to", metavar="FORMAT", help="Format of DEST. [default: from its ending]")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Weights file of an architecture JSON. [default: found beside it]",
+)
+@click.option(
+    "--quantize",
+    "quantize",
+    multiple=True,
+    metavar="DTYPE[=PATTERNS]",
+    help="Store weights as float16, uint8 or uint16: all, or those whose names match one of the "
+    "comma-separated patterns (* ? [ab]). May be repeated.",
+)
+@click.option("--dequantize", is_flag=True, help="Expand weights that SOURCE stores in fewer bytes.")
+@click.option(
+    "--shard-size",
+    default="4MiB",
+    show_default=True,
+    metavar="SIZE",
+    help="Largest weight file: bytes, or with KB, MB, KiB, MiB.",
+)
+@click.option("--split-weights-by-layer", is_flag=True, help="One group of weight files a layer.")
+@click.option(
+    "--metadata",
+    multiple=True,
+    metavar="KEY:FILE",
+    help="Add a JSON file to the model's userDefinedMetadata. May be repeated.",
+)
+@click.option(
+    "--custom-layers",
+    type=click.Choice(["refuse", "keep"]),
+    default="refuse",
+    show_default=True,
+    help="Layers of classes that are not Keras's: keep them by name for a page that registers "
+    "them, or refuse.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 - help is above
+    with reported(debug=debug):
+        from tfjs._convert import convert as run  # noqa: PLC0415 - keeps `tfjs --help` fast
+        from tfjs.cli.render import progress_bar, report_text  # noqa: PLC0415
+
+        source, dest = options.pop("source"), options.pop("dest")
+        options["quantize"] = parse_quantize(options["quantize"])
+        options["shard_size"] = parse_size(options["shard_size"])
+        options["metadata"] = parse_metadata(options["metadata"])
+        with progress_bar() as progress:
+            report = run(source, dest, progress=progress, **options)
+        click.echo(report.to_json() if as_json else report_text(report))
+
+
+def main() -> None:
+    """Entry point of `tfjs`."""
+    cli()

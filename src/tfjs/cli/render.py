@@ -1,0 +1,93 @@
+"""Reports and progress as text for a person."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tfjs._convert import Report
+    from tfjs.formats.base import Port
+
+_LAYERS_SHOWN = 6
+_FILES_SHOWN = 4
+_PROGRESS_FROM = 64 << 20  # below 64 MiB a conversion is over before a bar is seen
+
+Progress = Callable[[int, int], None]
+
+
+def report_text(report: Report) -> str:
+    """A conversion in a few lines: what was read, rewritten, left out and written."""
+    lines = [_line("read", _read(report))]
+    for what, layers in report.rewrites.items():
+        shown = ", ".join(layers[:_LAYERS_SHOWN])
+        more = f" and {len(layers) - _LAYERS_SHOWN} more" if len(layers) > _LAYERS_SHOWN else ""
+        lines.append(_line("rewrote", f"{shown}{more}: {what}"))
+    lines += [_line("note", note) for note in report.notes]
+    lines.append(_line("wrote", _wrote(report)))
+    lines += [_line("  input", _port(port)) for port in report.inputs]
+    lines += [_line("  output", _port(port)) for port in report.outputs]
+    return "\n".join(lines)
+
+
+def size_text(size: int) -> str:
+    """A number of bytes in words: `812 B`, `3.4 MiB`."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.2f} GiB"
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """A bar on the terminal for long conversions; None where nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - rich is slow to import
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("writing weights", total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=total >= _PROGRESS_FROM)
+
+        yield show
+
+
+def _line(label: str, text: str) -> str:
+    return f"{click.style(f'{label:<9}', fg='cyan')} {text}"
+
+
+def _read(report: Report) -> str:
+    parts = [report.source_format]
+    if report.producer:
+        parts.append(report.producer)
+    if report.layers:
+        parts.append(f"{report.layers:,} layers")
+    parts.append(f"{report.parameters:,} parameters")
+    return f"{report.source} ({', '.join(parts)})"
+
+
+def _wrote(report: Report) -> str:
+    names = [name for name, _ in report.files]
+    listed = ", ".join(names[:_FILES_SHOWN])
+    if len(names) > _FILES_SHOWN:
+        listed += f" and {len(names) - _FILES_SHOWN} more"
+    return f"{report.dest} ({report.dest_format}, {size_text(report.nbytes)}: {listed})"
+
+
+def _port(port: Port) -> str:
+    if port.shape is None:
+        shape = "of unknown shape"
+    else:
+        shape = "[" + ", ".join("?" if size is None else str(size) for size in port.shape) + "]"
+    return f"{port.name}  {port.dtype} {shape}"

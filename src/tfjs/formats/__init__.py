@@ -1,0 +1,1 @@
+"""Readers and writers, one package a format. No format imports another."""

@@ -1,0 +1,111 @@
+"""What every format offers, and the options that writers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tfjs.ir.layers_model import LayersModel
+from tfjs.ir.weights import WeightsOnly
+
+Content = LayersModel | WeightsOnly
+QuantizedDtype = Literal["float16", "uint8", "uint16"]
+# Which weights to store in fewer bytes: fnmatch patterns of weight names, or True for all others.
+QuantizationMap = Mapping[QuantizedDtype, Sequence[str] | Literal[True]]
+
+DEFAULT_SHARD_SIZE = 4 * 1024 * 1024
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """Options of readers.
+
+    Attributes:
+        weights: weights file that belongs to an architecture JSON.
+    """
+
+    weights: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """Options of writers; a writer refuses with a UsageError what its format cannot do.
+
+    Attributes:
+        shard_size: largest size of a weight file in bytes.
+        split_weights_by_layer: one weight group for each layer.
+        quantize: which weights to store in fewer bytes.
+        dequantize: expand weights that are stored in fewer bytes.
+        metadata: user-defined metadata, beside what the source has.
+        custom_layers: "keep" passes classes that are not Keras's on by name, "refuse" refuses.
+        progress: told the bytes of weights written so far, and of all.
+    """
+
+    shard_size: int = DEFAULT_SHARD_SIZE
+    split_weights_by_layer: bool = False
+    quantize: QuantizationMap = field(default_factory=dict)
+    dequantize: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    custom_layers: Literal["refuse", "keep"] = "refuse"
+    progress: Callable[[int, int], None] = _no_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a model.
+
+    Attributes:
+        name: its name.
+        dtype: its dtype.
+        shape: sizes with the batch first, None where free; None when unknown.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(slots=True)
+class Written:
+    """What a writer did.
+
+    Attributes:
+        files: name and size in bytes of each file, in order.
+        rewrites: what was expressed otherwise, with the layers that it concerns.
+        notes: what was left out or deserves a word, one line each.
+        inputs: name, dtype and shape of each input, in order.
+        outputs: the same of each output.
+    """
+
+    files: list[tuple[str, int]]
+    rewrites: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    inputs: list[Port] = field(default_factory=list)
+    outputs: list[Port] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A file format.
+
+    Attributes:
+        name: what `--from` and `--to` call it.
+        title: what reports call it.
+        sniff: whether the file or folder looks like this format; cheap, raises nothing.
+        read: reads it; raises FormatError for damaged files.
+        write: writes content to a path; None for formats that are only read.
+        suffixes: endings of an output path that mean this format; "/" stands for a folder.
+    """
+
+    name: str
+    title: str
+    sniff: Callable[[Path], bool]
+    read: Callable[[Path, ReadOptions], Content]
+    write: Callable[[Content, Path, WriteOptions], Written] | None = None
+    suffixes: tuple[str, ...] = ()

@@ -1,0 +1,102 @@
+"""All formats, and which one a path is."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from tfjs import formats
+from tfjs.errors import FormatError, UnknownFormatError, UsageError
+from tfjs.formats.base import Format
+
+_HEAD = 512
+
+
+@cache
+def all_formats() -> dict[str, Format]:
+    """Every format by name. A format is a package in `tfjs.formats` with a `FORMAT`."""
+    packages = [module.name for module in iter_modules(formats.__path__) if module.ispkg]
+    found = [import_module(f"{formats.__name__}.{name}").FORMAT for name in packages]
+    return {entry.name: entry for entry in found}
+
+
+def named(name: str) -> Format:
+    """The format that `--from` or `--to` names.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    found = all_formats().get(name)
+    if found is None:
+        raise UsageError(
+            f"there is no format {name!r}", hint=f"formats: {', '.join(sorted(all_formats()))}"
+        )
+    return found
+
+
+def detect(path: Path) -> Format:
+    """The format of a file or folder, from its contents.
+
+    Raises:
+        FormatError: there is nothing at the path.
+        UnknownFormatError: no reader recognises it.
+    """
+    if not path.exists():
+        raise FormatError("does not exist", where=str(path))
+    for entry in all_formats().values():
+        if entry.sniff(path):
+            return entry
+    raise UnknownFormatError(
+        f"is no model that tfjs reads: {_describe(path)}",
+        where=str(path),
+        hint=f"formats: {', '.join(sorted(all_formats()))}; name one with --from",
+    )
+
+
+def for_output(path: Path, *, weights_only: bool) -> Format:
+    """The format that an output path means by its ending.
+
+    Args:
+        path: the output path.
+        weights_only: whether there are weights without a model to write.
+
+    Raises:
+        UsageError: the ending means no format that can be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".h5", ".hdf5"):
+        return named("h5-weights" if weights_only else "keras-h5")
+    if suffix == ".keras" and not weights_only:
+        return named("keras")
+    if suffix in (".json", ".pb", ".keras", ".tflite", ".onnx", ".bin", ".zip"):
+        raise UsageError(
+            f"no format to write ends in {suffix}",
+            where=str(path),
+            hint="a folder makes a TF.js model, .keras and .h5 make Keras models; or use --to",
+        )
+    return named("tfjs-weights" if weights_only else "tfjs-layers")
+
+
+def _describe(path: Path) -> str:
+    if path.is_dir():
+        if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
+            return "a TensorFlow SavedModel without the metadata of a Keras model"
+        names = sorted(entry.name for entry in path.iterdir())[:5]
+        return f"a folder with {', '.join(names)}" if names else "an empty folder"
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    start = head.lstrip()[:15].lower()
+    if not head:
+        return "an empty file"
+    if start.startswith((b"<!doctype", b"<html")):
+        return "an HTML page, such as a server sends in place of a missing file"
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the file itself (run git lfs pull)"
+    if start.startswith(b"{") and b'"graph-model"' in head:
+        return "a TF.js graph model, which holds no layers"
+    return f"a file that begins with {head[:8]!r}"

@@ -1,0 +1,175 @@
+"""Reading TF.js layers models: `model.json`, `NAME.json`, or the folder that holds one.
+
+Layout and rules: `runtime_contract.md` 3 to 5. Models saved by TF.js itself name things in
+camelCase in places; models converted before TF.js 1.0 have no `format` key.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tfjs.errors import CorruptFileError, FormatError
+from tfjs.formats.base import ReadOptions
+from tfjs.formats.manifest import read_manifest
+from tfjs.io.json import read_json
+from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Training, Weight
+from tfjs.ir.weights import NamedTensor
+from tfjs.layers.dialects.read import damaged, read_model
+from tfjs.layers.naming import tfjs_scopes
+from tfjs.layers.registry import spec_of
+from tfjs.layers.training import from_tfjs
+
+_SNIFF_BYTES = 1 << 16
+# String values that TF.js itself may write in camelCase ("hardSigmoid", "channelsLast").
+_ENUM_KEYS = frozenset(
+    {"activation", "recurrent_activation", "data_format", "mode", "distribution", "merge_mode"}
+    | {"padding", "interpolation", "output_mode"}
+)
+
+
+def find_json(path: Path) -> Path | None:
+    """The JSON file of a TF.js model: the path itself, `model.json` in it, or the only JSON."""
+    if not path.is_dir():
+        return path
+    if (path / "model.json").is_file():
+        return path / "model.json"
+    found = sorted(path.glob("*.json"))
+    return found[0] if len(found) == 1 else None
+
+
+def sniff(path: Path) -> bool:
+    """Whether the path looks like a TF.js layers model."""
+    try:
+        file = find_json(path)
+        if file is None or not file.is_file() or file.stat().st_size == 0:
+            return False
+        with file.open("rb") as opened:
+            head = opened.read(_SNIFF_BYTES)
+    except OSError:
+        return False
+    return _looks_like_layers(head)
+
+
+def _looks_like_layers(head: bytes) -> bool:
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return False
+    if b'"layers-model"' in head:
+        return True
+    has_topology = re.search(rb'"modelTopology"\s*:\s*\{', head) is not None
+    names = (b'"model_config"', b'"modelConfig"', b'"class_name"', b'"className"')
+    return has_topology and any(name in head for name in names)
+
+
+def read(path: Path, options: ReadOptions) -> LayersModel:
+    """Read a TF.js layers model.
+
+    Raises:
+        FormatError: files are missing or unreadable.
+        CorruptFileError: the topology, the manifest or the weight files are damaged.
+        UnsafeFileError: a weight path leaves the folder.
+    """
+    file = find_json(path)
+    if file is None:
+        raise FormatError("holds no model.json", where=str(path))
+    data = read_json(file)
+    where = str(file)
+    if not isinstance(data, dict) or not isinstance(data.get("modelTopology"), dict):
+        raise CorruptFileError("has no modelTopology", where=where)
+    if data.get("format") == "graph-model" or "node" in data["modelTopology"]:
+        raise FormatError("is a TF.js graph model, not a layers model", where=where)
+    topology = _snake(data["modelTopology"])
+    config = topology.get("model_config") or topology
+    model = read_model(config, "tfjs", where)
+    model.producer = _producer(data, topology)
+    metadata = data.get("userDefinedMetadata")
+    model.metadata = metadata if isinstance(metadata, dict) else None
+    groups = read_manifest(data.get("weightsManifest") or [], file.parent, where)
+    tensors = [tensor for group in groups for tensor in group.tensors]
+    _assign(model, [tensor for tensor in tensors if tensor.group is None], where)
+    state = [OptimizerWeight(t.name, t.tensor) for t in tensors if t.group is not None]
+    with damaged(where):
+        model.training = _training(data.get("trainingConfig"), state)
+    return model
+
+
+def _producer(data: dict[str, Any], topology: dict[str, Any]) -> str | None:
+    named = data.get("generatedBy")
+    if isinstance(named, str):
+        return named
+    version = topology.get("keras_version")
+    return f"keras {version}" if isinstance(version, str) else None
+
+
+def _training(config: Any, state: list[OptimizerWeight]) -> Training | None:
+    if not isinstance(config, dict):
+        return None
+    return Training(from_tfjs(_snake(config)), state, "tfjs-layers")
+
+
+def _snake(value: Any, key: str = "") -> Any:
+    """TF.js's camelCase keys, and the enumerations among its values, as Keras writes them."""
+    if isinstance(value, dict):
+        return {_snake_word(k): _snake(item, _snake_word(k)) for k, item in value.items()}
+    if isinstance(value, list):
+        return [_snake(item) for item in value]
+    if isinstance(value, str) and key in _ENUM_KEYS:
+        return _snake_word(value)
+    return value
+
+
+def _snake_word(word: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f"_{found[1].lower()}", word)
+
+
+def _assign(model: LayersModel, tensors: list[NamedTensor], where: str) -> None:
+    """Give each layer its weights, by the names that TF.js looks for."""
+    by_name = {tensor.name: tensor for tensor in tensors}
+    by_short = {_without_cell(tensor.name): tensor for tensor in tensors}
+    indexed = bool(tensors) and tensors[0].name.rsplit("/", 1)[-1].isdigit()
+    missing: list[str] = []
+    used: set[str] = set()
+    custom: list[tuple[str, Layer]] = []
+    for scope, layer in (pair for top in model.layers for pair in tfjs_scopes(top)):
+        spec = spec_of(layer)
+        if spec is None:
+            custom.append((scope, layer))
+            continue
+        for index, slot in enumerate(spec.slots(layer, [])):
+            name = f"{scope}/{index if indexed else slot.legacy_name}"
+            found = by_name.get(name) or by_short.get(name)
+            if found is None:
+                missing.append(name)
+                continue
+            used.add(found.name)
+            layer.weights.append(Weight(slot.name, found.tensor, slot.trainable))
+    for scope, layer in custom:
+        for name in [name for name in by_name if name.startswith(f"{scope}/")]:
+            used.add(name)
+            layer.weights.append(Weight(name.removeprefix(f"{scope}/"), by_name[name].tensor))
+    _complain(missing, [name for name in by_name if name not in used], where)
+
+
+def _without_cell(name: str) -> str:
+    """TF.js tries a name once more without its second-last part (`lstm/lstm_cell/kernel`)."""
+    parts = name.split("/")
+    return "/".join([*parts[:-2], parts[-1]]) if len(parts) > 2 else name
+
+
+def _complain(missing: list[str], surplus: list[str], where: str) -> None:
+    if missing:
+        raise CorruptFileError(
+            f"{len(missing)} weights are not in the manifest: {', '.join(missing[:6])}"
+            + (" ..." if len(missing) > 6 else ""),
+            where=where,
+            hint="a model saved with trainableOnly, say, lacks the others",
+        )
+    if surplus:
+        raise CorruptFileError(
+            f"{len(surplus)} weights of the manifest belong to no layer: {', '.join(surplus[:6])}"
+            + (" ..." if len(surplus) > 6 else ""),
+            where=where,
+        )
+
+

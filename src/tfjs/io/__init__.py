@@ -1,0 +1,1 @@
+"""Places and bytes: mapped files, safe paths, atomic output. Knows no model format."""

@@ -1,0 +1,118 @@
+"""Output is written to the side and moved into place.
+
+A failure or a kill leaves at the destination what was there before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tfjs.errors import ConversionError, TfjsError, UsageError
+
+
+@contextlib.contextmanager
+def atomic_file(dest: Path) -> Iterator[Path]:
+    """Give a path beside `dest` to write to; on success it replaces `dest`.
+
+    Raises:
+        UsageError: `dest` is a folder, or its parent cannot be written to.
+        ConversionError: the system refused the write (a full disk, say).
+    """
+    if dest.is_dir():
+        raise UsageError("is a folder, a file is to be written there", where=str(dest))
+    side = _make_side(dest)
+    try:
+        target = side / dest.name
+        with _writing(dest):
+            yield target
+            os.replace(target, dest)
+    finally:
+        shutil.rmtree(side, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Path]:
+    """Give a folder beside `dest` to write to; on success it takes the place of `dest`.
+
+    Files that `dest` already holds are kept, except those whose name `replaces` accepts
+    (the shards of an earlier conversion) and those written anew.
+
+    Raises:
+        UsageError: `dest` is a file, or its parent cannot be written to.
+        ConversionError: the system refused the write (a full disk, say).
+    """
+    if dest.exists() and not dest.is_dir():
+        raise UsageError(
+            "is a file, a folder is to be written there",
+            where=str(dest),
+            hint="give the path of a folder; it is made when it does not exist",
+        )
+    side = _make_side(dest)
+    try:
+        fresh = side / "new"
+        fresh.mkdir()
+        with _writing(dest):
+            yield fresh
+            if dest.exists():
+                _keep_others(dest, fresh, replaces)
+                old = side / "old"
+                os.replace(dest, old)
+                try:
+                    os.replace(fresh, dest)
+                except OSError:
+                    os.replace(old, dest)
+                    raise
+            else:
+                os.replace(fresh, dest)
+    finally:
+        shutil.rmtree(side, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writing(dest: Path) -> Iterator[None]:
+    try:
+        yield
+    except TfjsError:
+        raise
+    except OSError as error:
+        raise ConversionError(
+            f"cannot be written: {error.strerror or error}", where=str(dest)
+        ) from error
+
+
+def _make_side(dest: Path) -> Path:
+    parent = dest.absolute().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{dest.name}.", suffix=".tmp", dir=parent))
+    except OSError as error:
+        raise UsageError(
+            f"cannot be written: {error.strerror}", where=str(dest), hint="check the output path"
+        ) from None
+
+
+def _keep_others(old: Path, fresh: Path, replaces: Callable[[str], bool]) -> None:
+    for entry in old.iterdir():
+        target = fresh / entry.name
+        if target.exists() or replaces(entry.name):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, target, symlinks=True, copy_function=_link)
+        elif entry.is_symlink():
+            target.symlink_to(entry.readlink())
+        else:
+            _link(str(entry), str(target))
+
+
+def _link(source: str, target: str) -> str:
+    """A hard link where the file system has them, else a copy."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

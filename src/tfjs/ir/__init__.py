@@ -1,0 +1,1 @@
+"""The representations that readers and writers meet in. Knows no file format."""

@@ -1,0 +1,266 @@
+"""A `LayersModel` as configuration in each dialect.
+
+* TF.js: the Keras 2 form that TF.js 4.22 loads (`runtime_contract.md` 3); the model must have
+  been legalised.
+* Keras 2: read by tf_keras and, as legacy HDF5, by Keras 3.
+* Keras 3: read by every Keras 3 release; keys at a default of None are left out for the older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tfjs.errors import UnsupportedError
+from tfjs.ir.layers_model import (
+    KERAS2_HARD_SIGMOID,
+    Call,
+    Config,
+    Layer,
+    LayersModel,
+    Structure,
+    TensorRef,
+    flatten,
+)
+from tfjs.layers import objects
+from tfjs.layers.base import LayerSpec
+from tfjs.layers.dialects.plain import encode
+from tfjs.layers.legalize import INERT
+from tfjs.layers.registry import is_operation, spec_of
+from tfjs.layers.vocabulary import Dialect, facts, has_layer, layer_keys
+
+_OBJECTS: dict[Dialect, Callable[[Any, str], Any]] = {
+    "keras2": objects.for_keras2,
+    "keras3": objects.for_keras3,
+    "tfjs": objects.for_tfjs,
+}
+_TARGETS = {"keras2": "Keras 2 HDF5", "keras3": "Keras 3", "tfjs": "TF.js"}
+# None has a meaning of its own under these keys, and is not the default.
+_MEANINGFUL_NONE = frozenset({"merge_mode"})
+
+
+class ConfigWriter:
+    """Writes configurations in one dialect, and collects what deserves a word.
+
+    Attributes:
+        notes: what a user should know of the result, one line each.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.notes: list[str] = []
+        self._problems: list[str] = []
+
+    def write(self, model: LayersModel) -> Config:
+        """The configuration of a whole model, `{"class_name", "config"}` and, for Keras 3, more.
+
+        Raises:
+            UnsupportedError: the dialect cannot express some layers; all are listed.
+        """
+        result = self._model(model)
+        if self._problems:
+            raise UnsupportedError(
+                f"the model cannot be written for {_TARGETS[self.dialect]}",
+                problems=self._problems,
+                hint="write a .keras file instead" if self.dialect == "keras2" else None,
+            )
+        return result
+
+    def _model(self, model: LayersModel) -> Config:
+        nested = {layer.name for layer in model.layers if layer.model is not None}
+        config: Config = {"name": model.name}
+        if self.dialect != "tfjs":
+            config["trainable"] = model.trainable
+        if model.class_name == "Sequential":
+            config["layers"] = [self._layer(layer) for layer in model.layers]
+        else:
+            config["layers"] = [self._functional_entry(layer, nested) for layer in model.layers]
+            config["input_layers"] = self._references(model.inputs, nested)
+            config["output_layers"] = self._references(model.outputs, nested)
+        entry: Config = {"class_name": model.class_name, "config": config}
+        if self.dialect == "keras3":
+            package = "keras" if model.class_name == "Sequential" else "keras.src.models.functional"
+            entry = {"module": package, **entry, "registered_name": None}
+        return entry
+
+    # Layers ----------------------------------------------------------------------------------
+
+    def _functional_entry(self, layer: Layer, nested: set[str]) -> Config:
+        entry = self._layer(layer)
+        entry["name"] = layer.name
+        # An InputLayer's own call has no inputs; it is not listed.
+        calls = [call for call in layer.calls if call.args or call.kwargs]
+        entry["inbound_nodes"] = [self._node(layer, call, nested) for call in calls]
+        return entry
+
+    def _layer(self, layer: Layer) -> Config:
+        if layer.model is not None:
+            entry = self._model(layer.model)
+            entry["config"]["name"] = layer.name
+            return entry
+        config = {"name": layer.name, **self._config(layer)}
+        if self.dialect == "keras3":
+            package = layer.module if is_operation(layer) else "keras.layers"
+            registered = None
+            if spec_of(layer) is None:
+                package, registered = layer.module, layer.registered_name or layer.class_name
+            return {
+                "module": package,
+                "class_name": layer.class_name,
+                "config": config,
+                "registered_name": registered,
+            }
+        return {"class_name": layer.class_name, "config": config}
+
+    def _config(self, layer: Layer) -> Config:
+        spec = spec_of(layer)
+        if spec is None:
+            return {**encode_plain(layer.config), **self._children(layer)}
+        if is_operation(layer):
+            if self.dialect != "keras3":
+                self._refuse(layer, "is an operation of keras.ops")
+            return dict(encode(layer.config))
+        if not has_layer(self.dialect, layer.class_name):
+            self._refuse(layer, "is a layer that it does not have")
+        config: Config = {}
+        for key, value in layer.config.items():
+            own = key if self.dialect == "keras3" else spec.keras2_keys.get(key, key)
+            if self._leaves_out(layer, spec, key, own, value):
+                continue
+            config[own] = self._value(layer, key, value)
+        return {**config, **self._children(layer)}
+
+    def _leaves_out(self, layer: Layer, spec: LayerSpec, key: str, own: str, value: Any) -> bool:
+        known = layer_keys(self.dialect, layer.class_name)
+        if layer.class_name == "InputLayer":
+            return self._input_key(layer, key, value)
+        if self.dialect == "tfjs":
+            # What TF.js does not read was found to be inert or at its default before.
+            return own not in known or key == "dtype" or (
+                value is None and key not in _MEANINGFUL_NONE
+            )
+        if own not in known:
+            default = layer_keys("keras3", layer.class_name).get(key)
+            if value is not None and value != default and key not in INERT | spec.inert:
+                self._refuse(layer, f"has {own}={value!r}, which {_TARGETS[self.dialect]} lacks")
+            return True
+        if self.dialect == "keras2" and own not in layer_keys("keras3", layer.class_name):
+            # Keras 3 refuses arguments that it does not know; leave out what says nothing.
+            renamed = spec.keras2_keys.get(key) == own
+            return not renamed and (value == known.get(own) or key in INERT | spec.inert)
+        return value is None and known.get(own) is None and key not in _MEANINGFUL_NONE
+
+    def _input_key(self, layer: Layer, key: str, value: Any) -> bool:
+        if key == "sparse" or key == "ragged":
+            return self.dialect != "keras2" and not value
+        return key not in ("batch_shape", "dtype")
+
+    def _value(self, layer: Layer, key: str, value: Any) -> Any:
+        if objects.kind_of(key):
+            self._check_hard_sigmoid(layer, value)
+            return _OBJECTS[self.dialect](value, key)
+        return encode(value) if self.dialect == "keras3" else encode_plain(value)
+
+    def _check_hard_sigmoid(self, layer: Layer, value: Any) -> None:
+        if value == KERAS2_HARD_SIGMOID and self.dialect == "keras3":
+            self._refuse(
+                layer,
+                "has the hard_sigmoid of Keras 2 and TF.js (0.2x + 0.5), which Keras 3 computes "
+                "otherwise (x/6 + 0.5): write an .h5 file and load it with tf_keras",
+            )
+        elif value == KERAS2_HARD_SIGMOID and self.dialect == "keras2":
+            self._note(
+                "hard_sigmoid is that of Keras 2 (0.2x + 0.5): load the file with tf_keras, "
+                "Keras 3 would compute x/6 + 0.5"
+            )
+        elif value == "hard_sigmoid" and self.dialect == "keras2":
+            self._refuse(layer, "has the hard_sigmoid of Keras 3 (x/6 + 0.5)")
+
+    def _children(self, layer: Layer) -> Config:
+        config: Config = {}
+        for attribute, child in layer.children.items():
+            if layer.class_name == "Bidirectional":
+                config.update(self._bidirectional_child(attribute, child))
+            elif attribute.startswith("cells/"):
+                config.setdefault("cells", []).append(self._layer(child))
+            else:
+                config[attribute] = self._layer(child)
+        return config
+
+    def _bidirectional_child(self, attribute: str, child: Layer) -> Config:
+        """Keras 3 names the wrapped layer `forward_x`; the others name it `x` and mirror it."""
+        entry = self._layer(child)
+        if self.dialect == "keras3":
+            return {"layer" if attribute == "forward_layer" else attribute: entry}
+        if attribute == "forward_layer":
+            entry["config"]["name"] = child.name.removeprefix("forward_")
+            return {"layer": entry}
+        return {}
+
+    # Wiring ----------------------------------------------------------------------------------
+
+    def _node(self, layer: Layer, call: Call, nested: set[str]) -> Any:
+        if self.dialect == "keras3":
+            return {
+                "args": [self._keras_tensors(arg) for arg in call.args],
+                "kwargs": {key: self._keras_tensors(arg) for key, arg in call.kwargs.items()},
+            }
+        kwargs = {k: v for k, v in call.kwargs.items() if k not in ("mask", "initial_state")}
+        if flatten(kwargs):
+            self._refuse(layer, f"is called with tensors by keyword ({', '.join(kwargs)})")
+        given = [*flatten(call.args), *flatten(call.kwargs.get("initial_state"))]
+        return [[*self._triple(ref, nested), {}] for ref in given]
+
+    def _keras_tensors(self, value: Structure) -> Any:
+        if isinstance(value, TensorRef):
+            config = {"shape": None, "dtype": "float32", "keras_history": list(value)}
+            return {"class_name": "__keras_tensor__", "config": config}
+        if isinstance(value, tuple):
+            items = [self._keras_tensors(item) for item in value]
+            return {"class_name": "__tuple__", "items": items}
+        if isinstance(value, list):
+            return [self._keras_tensors(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._keras_tensors(item) for key, item in value.items()}
+        return encode(value)
+
+    def _triple(self, ref: TensorRef, nested: set[str]) -> list[Any]:
+        # Outside of Keras 3 the calls of a nested model count from 1.
+        shift = 1 if self.dialect != "keras3" and ref.layer in nested else 0
+        return [ref.layer, ref.node + shift, ref.tensor]
+
+    def _references(self, value: Structure, nested: set[str]) -> Any:
+        if self.dialect == "tfjs":
+            return [self._triple(ref, nested) for ref in flatten(value)]
+        if isinstance(value, TensorRef):
+            triple = self._triple(value, nested)
+            return triple if self.dialect == "keras3" else [triple]
+        if isinstance(value, dict):
+            return {key: self._references(item, nested) for key, item in value.items()}
+        return [
+            self._triple(item, nested)
+            if isinstance(item, TensorRef)
+            else self._references(item, nested)
+            for item in value
+        ]
+
+    def _refuse(self, layer: Layer, why: str) -> None:
+        self._problems.append(f"{layer.name} ({layer.class_name}): {why}")
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def encode_plain(value: Any) -> Any:
+    """Tuples as lists, for dialects without an encoding of their own."""
+    if isinstance(value, list | tuple):
+        return [encode_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: encode_plain(item) for key, item in value.items()}
+    return value
+
+
+def keras3_version() -> str:
+    """The release of Keras 3 whose configuration is written."""
+    return str(facts("keras3")["meta"]["version"])

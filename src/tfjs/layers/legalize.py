@@ -1,0 +1,410 @@
+"""A model as TF.js can run it: layers are kept, rewritten exactly, or refused with a reason.
+
+What a layer needs stands in its own declaration (`LayerSpec.legalize`); here is what they build
+with, and what holds for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tfjs.errors import UnsupportedError
+from tfjs.ir.layers_model import (
+    Call,
+    Config,
+    Layer,
+    LayersModel,
+    TensorRef,
+    Weight,
+    flatten,
+    map_refs,
+)
+from tfjs.layers import masks, objects
+from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.naming import rename_for_tfjs
+from tfjs.layers.registry import spec_of
+from tfjs.layers.shapes import Shapes, infer_shapes
+from tfjs.layers.structure import ordered_calls
+from tfjs.layers.vocabulary import layer_keys
+
+CustomLayers = Literal["refuse", "keep"]
+
+GRAPH_ADVICE = (
+    "a graph model can hold it: export the model with model.export('folder') and convert that "
+    "SavedModel with --to tfjs-graph"
+)
+
+# Keys that never change an answer in inference, whatever the layer.
+INERT = frozenset(
+    {"trainable", "dtype", "seed", "implementation", "unroll", "synchronized", "use_cudnn"}
+    | {"quantization_config", "lora_rank", "lora_alpha", "autocast", "fused", "sparse", "ragged"}
+    | {"optional", "input_dtype", "activity_regularizer", "experimental_autocast", "flash_attention"}
+    | {"renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment"}
+)
+
+
+@dataclass(slots=True)
+class Legalized:
+    """The outcome of `legalize`.
+
+    Attributes:
+        model: a model that TF.js loads and computes exactly.
+        rewrites: what was changed, each with the layers that it concerns.
+        warnings: what a user should know.
+    """
+
+    model: LayersModel
+    rewrites: dict[str, list[str]]
+    warnings: list[str]
+
+
+@dataclass(slots=True)
+class _Findings:
+    rewrites: dict[str, list[str]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    custom_layers: CustomLayers = "refuse"
+
+
+def legalize(model: LayersModel, *, custom_layers: CustomLayers = "refuse") -> Legalized:
+    """Express a model in the layers of TF.js 4.22.
+
+    Args:
+        model: the model as it was read; it is not changed.
+        custom_layers: "keep" passes classes that are not Keras's through by name; the page must
+            register them.
+
+    Raises:
+        UnsupportedError: some layers cannot be expressed; all of them are listed.
+    """
+    findings = _Findings(custom_layers=custom_layers)
+    result = _legalize_model(model, findings, None, "")
+    if findings.problems:
+        count = len(findings.problems)
+        raise UnsupportedError(
+            f"{count} layer{'s' if count > 1 else ''} cannot be expressed in a TF.js layers model",
+            problems=findings.problems,
+            hint=GRAPH_ADVICE,
+        )
+    renamed = rename_for_tfjs(result)
+    for old, new in renamed.items():
+        findings.rewrites.setdefault("renamed, as TF.js needs it", []).append(f"{old} -> {new}")
+    return Legalized(result, findings.rewrites, findings.warnings)
+
+
+def _legalize_model(
+    model: LayersModel, findings: _Findings, inputs: Sequence[Shape | None] | None, path: str
+) -> LayersModel:
+    build = Builder(model, findings, infer_shapes(model, inputs), path)
+    masks.check(model, build)
+    values: dict[TensorRef, TensorRef] = {}
+    applies: dict[str, Apply] = {}
+    for layer, index in ordered_calls(model):
+        build.current = layer
+        if layer.name not in applies:
+            applies[layer.name] = build.express(layer)
+        arriving = [values[ref] for ref in build.tensors_in(layer, index)]
+        for tensor, ref in enumerate(applies[layer.name](arriving)):
+            values[TensorRef(layer.name, index, tensor)] = ref
+    return build.finish(values)
+
+
+class Builder:
+    """What declarations build with. One for each model; nested models have their own.
+
+    Attributes:
+        current: the layer that is being expressed.
+        findings: rewrites, warnings and problems so far.
+    """
+
+    def __init__(self, model: LayersModel, findings: _Findings, shapes: Shapes, path: str) -> None:
+        self._model = model
+        self._shapes = shapes
+        self._path = path
+        self._order = {layer.name: index for index, layer in enumerate(model.layers)}
+        self._names = {layer.name for layer in model.layers}
+        self._made: list[tuple[int, Layer]] = []
+        self._dropped_calls: set[TensorRef] = set()
+        self.findings = findings
+        self.current = model.layers[0]
+
+    # What the model says ---------------------------------------------------------------------
+
+    def input_shapes(self, layer: Layer, call: int = 0) -> list[Shape | None]:
+        """Shapes of the tensors that go into one call of a layer."""
+        return [self._shapes.get(ref) for ref in layer.calls[call].inputs()]
+
+    def input_shape(self, layer: Layer) -> Shape | None:
+        """Shape of the first tensor of the first call; None where the calls differ or unknown."""
+        found = {tuple(self.input_shapes(layer, index)[:1]) for index in range(len(layer.calls))}
+        return next(iter(found))[0] if len(found) == 1 and next(iter(found)) else None
+
+    def output_shape(self, layer: Layer) -> Shape | None:
+        """Shape of the first output of the first call."""
+        return self._shapes.get(TensorRef(layer.name))
+
+    def tensors_in(self, layer: Layer, call: int) -> list[TensorRef]:
+        """Tensors of the original model that go into one call, without dropped masks."""
+        entry = layer.calls[call]
+        kwargs = {key: value for key, value in entry.kwargs.items() if key != "mask"}
+        return [*flatten(entry.args), *flatten(kwargs)]
+
+    # What is said of it ----------------------------------------------------------------------
+
+    def note(self, layer: Layer, what: str) -> None:
+        """Record a rewrite, in words such as "Subtract as Add of the negated input"."""
+        self.findings.rewrites.setdefault(what, []).append(self._path + layer.name)
+
+    def warn(self, text: str) -> None:
+        """Record what a user should know; once."""
+        if text not in self.findings.warnings:
+            self.findings.warnings.append(text)
+
+    def refuse(self, layer: Layer, why: str) -> Apply:
+        """Record that a layer cannot be expressed; the tensors pass through meanwhile."""
+        self.findings.problems.append(f"{self._path}{layer.name} ({layer.class_name}): {why}")
+        outputs = max((ref.tensor for ref in self._shapes if ref.layer == layer.name), default=0)
+        return lambda tensors: [*(tensors[:1] or [TensorRef(layer.name)])] * (outputs + 1)
+
+    # What is built ---------------------------------------------------------------------------
+
+    def express(self, layer: Layer) -> Apply:
+        """The layer in TF.js's terms, as something to apply to the tensors of each call."""
+        if layer.model is not None:
+            shapes = self.input_shapes(layer)
+            inner = _legalize_model(
+                layer.model, self.findings, shapes, f"{self._path}{layer.name}/"
+            )
+            return self.apply(self.new(inner.class_name, {}, name=layer.name, model=inner))
+        spec = spec_of(layer)
+        if spec is None:
+            return self._custom(layer)
+        return spec.legalize(layer, self)
+
+    def keep(
+        self,
+        layer: Layer,
+        config: Config | None = None,
+        *,
+        class_name: str | None = None,
+        weights: Sequence[Weight] | None = None,
+        children: Mapping[str, Layer] | None = None,
+    ) -> Apply:
+        """Keep the layer under its name, with some configuration keys changed.
+
+        Keys that TF.js does not read must be at the default or inert; others are refused.
+
+        Args:
+            layer: the layer.
+            config: keys to change; a value of `...` removes the key.
+            class_name: another class that computes the same.
+            weights: other weights.
+            children: other wrapped layers.
+        """
+        merged = {**layer.config, **(config or {})}
+        merged = {key: value for key, value in merged.items() if value is not ...}
+        kept = Layer(
+            class_name=class_name or layer.class_name,
+            name=layer.name,
+            config=merged,
+            weights=list(layer.weights if weights is None else weights),
+            children=dict(layer.children if children is None else children),
+        )
+        for problem in self._unread(kept):
+            self.refuse(layer, problem)
+        self._objects(kept)
+        self._add(kept, layer)
+        return self.apply(kept)
+
+    def new(
+        self,
+        class_name: str,
+        config: Config,
+        *,
+        suffix: str = "",
+        name: str | None = None,
+        weights: Sequence[Weight] = (),
+        children: Mapping[str, Layer] | None = None,
+        model: LayersModel | None = None,
+    ) -> Layer:
+        """A new layer beside the current one, named `<current>_<suffix>` unless `name` is given."""
+        layer = Layer(
+            class_name=class_name,
+            name=name or self._unique(f"{self.current.name}_{suffix}"),
+            config={"trainable": self.current.config.get("trainable", True), **config},
+            weights=list(weights),
+            children=dict(children or {}),
+            model=model,
+        )
+        self._add(layer, self.current)
+        return layer
+
+    def apply(self, layer: Layer, outputs: int | None = None) -> Apply:
+        """What calls a built layer with the tensors of a call."""
+        count = outputs or 1 + max(
+            (ref.tensor for ref in self._shapes if ref.layer == self.current.name), default=0
+        )
+
+        def call(tensors: list[TensorRef]) -> list[TensorRef]:
+            argument: Any = tensors[0] if len(tensors) == 1 else list(tensors)
+            layer.calls.append(Call(args=(argument,) if tensors else ()))
+            node = len(layer.calls) - 1
+            return [TensorRef(layer.name, node, tensor) for tensor in range(count)]
+
+        return call
+
+    def chain(self, *steps: Layer | Apply) -> Apply:
+        """One after the other, each on the single output of the one before."""
+        applies = [self.apply(step, 1) if isinstance(step, Layer) else step for step in steps]
+
+        def call(tensors: list[TensorRef]) -> list[TensorRef]:
+            for apply in applies:
+                tensors = apply(tensors)
+            return tensors
+
+        return call
+
+    def drop(self, layer: Layer, why: str) -> Apply:
+        """Leave the layer out; where it ends the model, an identity keeps its name."""
+        self.note(layer, why)
+        if any(ref.layer == layer.name for ref in flatten(self._model.outputs)):
+            return self.apply(self.new("Activation", {"activation": "linear"}, name=layer.name))
+        return lambda tensors: tensors[:1]
+
+    def child(self, layer: Layer, shape: Shape | None) -> Layer:
+        """A wrapped layer in TF.js's terms: itself, or a model where it takes several layers."""
+        entry = Layer(
+            "InputLayer",
+            f"{layer.name}_input",
+            {"batch_shape": None if shape is None else list(shape), "dtype": "float32"},
+            calls=[Call()],
+        )
+        calls = [Call(args=(TensorRef(entry.name),))]
+        wrapped = Layer(
+            layer.class_name,
+            layer.name,
+            layer.config,
+            layer.weights,
+            calls,
+            layer.children,
+            layer.model,
+            layer.module,
+            layer.registered_name,
+        )
+        single = LayersModel(
+            f"{layer.name}_model",
+            "Sequential",
+            [entry, wrapped],
+            TensorRef(entry.name),
+            TensorRef(layer.name),
+        )
+        path = f"{self._path}{self.current.name}/"
+        model = _legalize_model(single, self.findings, [shape], path)
+        if len(model.layers) == 2:
+            return model.layers[1]
+        return Layer(model.class_name, model.name, model=model)
+
+    def finish(self, values: Mapping[TensorRef, TensorRef]) -> LayersModel:
+        """The model of what was built, in the source's order."""
+        layers = [layer for _, layer in sorted(self._made, key=lambda item: item[0]) if layer.calls]
+        source = self._model
+        linear = source.class_name == "Sequential" and _is_chain(layers)
+        return LayersModel(
+            name=source.name,
+            class_name="Sequential" if linear else "Functional",
+            layers=_in_chain_order(layers) if linear else layers,
+            inputs=map_refs(source.inputs, values.__getitem__),
+            outputs=map_refs(source.outputs, values.__getitem__),
+            trainable=source.trainable,
+            training=source.training,
+            metadata=source.metadata,
+            producer=source.producer,
+        )
+
+    # Details ---------------------------------------------------------------------------------
+
+    def _add(self, layer: Layer, beside: Layer) -> None:
+        self._names.add(layer.name)
+        self._made.append((self._order[beside.name], layer))
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 1
+        while candidate in self._names:
+            count += 1
+            candidate = f"{name}_{count}"
+        return candidate
+
+    def _custom(self, layer: Layer) -> Apply:
+        if self.findings.custom_layers == "refuse":
+            return self.refuse(
+                layer,
+                "is no Keras layer and its code is not in the file "
+                "(--custom-layers keep passes it on by name to a page that registers it)",
+            )
+        self.warn(
+            f"the page must register the class {layer.class_name} with "
+            "tf.serialization.registerClass before it loads the model"
+        )
+        kept = Layer(
+            layer.class_name,
+            layer.name,
+            dict(layer.config),
+            list(layer.weights),
+            children=dict(layer.children),
+            registered_name=layer.registered_name or layer.class_name,
+        )
+        self._add(kept, layer)
+        return self.apply(kept)
+
+    def _unread(self, layer: Layer) -> list[str]:
+        """Keys with a meaning that TF.js does not read."""
+        spec = spec_of(layer) or LayerSpec()
+        read = set(layer_keys("tfjs", layer.class_name)) | INERT | spec.inert
+        known = layer_keys("keras3", layer.class_name) or layer_keys("keras2", layer.class_name)
+        return [
+            f"TF.js has no {key}={value!r}"
+            for key, value in layer.config.items()
+            if spec.keras2_keys.get(key, key) not in read
+            and key not in read
+            and objects.kind_of(key) not in ("initializers", "regularizers", "constraints")
+            and value is not None
+            and value != known.get(key)
+        ]
+
+    def _objects(self, layer: Layer) -> None:
+        """Regularizers and constraints as TF.js can have them; they play no part in inference."""
+        for key, value in layer.config.items():
+            if value is None:
+                continue
+            kind = objects.kind_of(key)
+            if kind == "constraints":
+                layer.config[key] = None
+                self.note(layer, "constraint dropped, since TF.js would apply it when loading")
+            elif key == "activity_regularizer":
+                layer.config[key] = None
+                self.note(layer, "activity regularizer dropped, it acts in training only")
+            elif kind == "regularizers" and objects.for_tfjs(value, key) is None:
+                layer.config[key] = None
+                self.note(layer, f"regularizer {value['class_name']} dropped, TF.js lacks it")
+            elif kind == "regularizers" and value["class_name"] != "L1L2":
+                self.note(layer, f"regularizer {value['class_name']} written as L1L2")
+
+
+def _is_chain(layers: Sequence[Layer]) -> bool:
+    used: dict[TensorRef, int] = {}
+    for layer in layers:
+        if len(layer.calls) != 1 or len(layer.calls[0].inputs()) > 1:
+            return False
+        for ref in layer.calls[0].inputs():
+            used[ref] = used.get(ref, 0) + 1
+    return all(count == 1 and ref.tensor == 0 for ref, count in used.items())
+
+
+def _in_chain_order(layers: Sequence[Layer]) -> list[Layer]:
+    after = {layer.calls[0].inputs()[0].layer: layer for layer in layers if layer.calls[0].args}
+    ordered = [next(layer for layer in layers if not layer.calls[0].args)]
+    while ordered[-1].name in after:
+        ordered.append(after[ordered[-1].name])
+    return ordered

@@ -1,0 +1,40 @@
+"""Shapes of every tensor of a model, from the shapes of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfjs.ir.layers_model import Layer, LayersModel, TensorRef, flatten
+from tfjs.layers.base import Shape
+from tfjs.layers.registry import spec_of
+from tfjs.layers.structure import ordered_calls
+
+Shapes = dict[TensorRef, Shape | None]
+
+
+def infer_shapes(model: LayersModel, inputs: Sequence[Shape | None] | None = None) -> Shapes:
+    """The shape of each tensor in the model (not of those inside nested models).
+
+    Args:
+        model: the model.
+        inputs: shapes of the model's inputs in order, where a caller knows better than the
+            `batch_shape` of the InputLayers.
+    """
+    shapes: Shapes = {}
+    fed = dict(zip(flatten(model.inputs), inputs, strict=False)) if inputs is not None else {}
+    for layer, index in ordered_calls(model):
+        arriving = [shapes.get(ref) for ref in layer.calls[index].inputs()]
+        leaving = output_shapes(layer, arriving)
+        for tensor, shape in enumerate(leaving):
+            ref = TensorRef(layer.name, index, tensor)
+            shapes[ref] = fed.get(ref) or shape
+    return shapes
+
+
+def output_shapes(layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+    """Shapes that come out of one call of a layer; unknown for classes that are not Keras's."""
+    if layer.model is not None:
+        inner = infer_shapes(layer.model, inputs)
+        return [inner.get(ref) for ref in flatten(layer.model.outputs)]
+    spec = spec_of(layer)
+    return [None] if spec is None else spec.infer(layer, inputs)

@@ -1,0 +1,53 @@
+"""The machine-made facts about each dialect: classes, configuration keys, defaults, functions.
+
+The files in `data/` are made by the scripts in `tools/facts/` from Keras 3, tf_keras and the
+npm package of TF.js, and carry the version that they were made from.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, cast
+
+Dialect = Literal["keras2", "keras3", "tfjs"]
+
+_FILES = {"keras2": "keras2.json", "keras3": "keras3.json", "tfjs": "tfjs_4_22.json"}
+
+# Accepted by constructors but never part of what `get_config()` emits for a plain layer.
+_NOT_EMITTED = frozenset(
+    {"name", "input_dim", "input_shape", "batch_input_shape", "autocast", "weights", "cell"}
+    | {"batch_size", "shape", "input_tensor", "layer", "backward_layer", "cells", "alpha_"}
+)
+
+
+@cache
+def facts(dialect: Dialect) -> dict[str, Any]:
+    """The whole fact file of a dialect."""
+    file = resources.files("tfjs.layers").joinpath("data", _FILES[dialect])
+    return cast("dict[str, Any]", json.loads(file.read_text(encoding="utf-8")))
+
+
+def has_layer(dialect: Dialect, class_name: str) -> bool:
+    """Whether the dialect has a layer class of that name."""
+    return class_name in facts(dialect)["layers"]
+
+
+def layer_keys(dialect: Dialect, class_name: str) -> dict[str, Any]:
+    """Configuration keys of a layer class and their defaults; `{"required": True}` for none.
+
+    Keys of the TF.js dialect have no defaults here: the values are None.
+    """
+    entry = facts(dialect)["layers"].get(class_name, {})
+    keys = entry.get("keys", {})
+    return keys if isinstance(keys, dict) else dict.fromkeys(keys)
+
+
+def defaults(dialect: Dialect, class_name: str) -> dict[str, Any]:
+    """The keys that a dialect fills in where a configuration leaves them out."""
+    return {
+        key: value
+        for key, value in layer_keys(dialect, class_name).items()
+        if key not in _NOT_EMITTED and value != {"required": True}
+    }

@@ -1,0 +1,128 @@
+"""Load a model in Python: its layers, its weights as NumPy arrays, and saving it again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from tfjs._convert import Report, _report, _writer, write
+from tfjs.errors import FormatError
+from tfjs.formats.base import (
+    DEFAULT_SHARD_SIZE,
+    Content,
+    Format,
+    QuantizationMap,
+    ReadOptions,
+    WriteOptions,
+)
+from tfjs.formats.registry import detect, named
+from tfjs.ir.layers_model import Layer, LayersModel
+from tfjs.ir.tensor import Array, Tensor
+
+
+class Weights(Mapping[str, Array]):
+    """The weights of a model by name, read when they are asked for."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self._tensors = tensors
+
+    def __getitem__(self, name: str) -> Array:
+        return self._tensors[name].array()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def tensor(self, name: str) -> Tensor:
+        """The lazy tensor of that name: dtype and shape without reading."""
+        return self._tensors[name]
+
+
+class Model:
+    """A loaded model.
+
+    Attributes:
+        content: the model in tfjs's own representation.
+        format: name of the format that it was read from.
+        weights: the weights by name (`dense/kernel`; nested layers by path).
+    """
+
+    def __init__(self, content: Content, source: str, reader: Format) -> None:
+        self.content = content
+        self.format = reader.name
+        self._source = source
+        self._reader = reader
+        self.weights = Weights(_tensors(content))
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in the source's order; none where the source has only weights."""
+        return self.content.layers if isinstance(self.content, LayersModel) else []
+
+    @property
+    def name(self) -> str:
+        """The model's name; the source's path where it has none."""
+        return self.content.name if isinstance(self.content, LayersModel) else self._source
+
+    def save(
+        self,
+        dest: str | os.PathLike[str],
+        *,
+        to: str | None = None,
+        quantize: QuantizationMap | None = None,
+        dequantize: bool = False,
+        shard_size: int = DEFAULT_SHARD_SIZE,
+        split_weights_by_layer: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+        custom_layers: Literal["refuse", "keep"] = "refuse",
+    ) -> Report:
+        """Save the model; arguments and errors are those of `tfjs.convert`."""
+        path = Path(dest)
+        writer = _writer(path, to, self.content)
+        options = WriteOptions(
+            shard_size=shard_size,
+            split_weights_by_layer=split_weights_by_layer,
+            quantize=quantize or {},
+            dequantize=dequantize,
+            metadata=metadata or {},
+            custom_layers=custom_layers,
+        )
+        written = write(self.content, path, writer, options)
+        return _report(self._source, self._reader, self.content, path, writer, written)
+
+    def __repr__(self) -> str:
+        return f"<tfjs.Model {self.name!r} from {self.format}, {len(self.weights)} weights>"
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    from_: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+) -> Model:
+    """Load a model of any format that tfjs reads; weights stay in the file until used.
+
+    Args:
+        path: the file or folder.
+        from_: its format; recognised when None.
+        weights: the weights file of an architecture JSON; found beside it when None.
+
+    Raises:
+        FormatError: it is missing, damaged or unsafe, or no reader recognises it.
+    """
+    source = Path(path)
+    if from_ is not None and not source.exists():
+        raise FormatError("does not exist", where=str(source))
+    reader = detect(source) if from_ is None else named(from_)
+    content = reader.read(source, ReadOptions(weights=Path(weights) if weights else None))
+    return Model(content, str(source), reader)
+
+
+def _tensors(content: Content) -> dict[str, Tensor]:
+    if isinstance(content, LayersModel):
+        return {f"{path}/{weight.name}": weight.tensor for path, weight in content.weights()}
+    return {entry.name: entry.tensor for entry in content.tensors()}

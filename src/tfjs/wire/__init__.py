@@ -1,0 +1,1 @@
+"""Codecs without model meaning: protobuf, tables, checksums, zip and HDF5 offsets."""
