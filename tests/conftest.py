@@ -55,37 +55,46 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
 
 
+def _need(marker: str) -> None:
+    """Skips where the tool of a suite is absent; with TFJS_FULL=1 that is an error."""
+    reason = missing(marker)
+    if reason is None:
+        return
+    if os.environ.get("TFJS_FULL") == "1" and marker != "models":
+        pytest.fail(f"TFJS_FULL=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips a test whose tool is absent; with TFJS_FULL=1 that is an error."""
-    full = os.environ.get("TFJS_FULL") == "1"
+    """Sees to the tools before anything else of a test is set up."""
     for marker in sorted(set(_MARKER_OF_FIXTURE.values())):
-        if item.get_closest_marker(marker) is None:
-            continue
-        reason = missing(marker)
-        if reason is None:
-            continue
-        if full and marker != "models":
-            pytest.fail(f"TFJS_FULL=1, but {reason}", pytrace=False)
-        pytest.skip(reason)
+        if item.get_closest_marker(marker) is not None:
+            _need(marker)
+
+
+def _framework(name: str) -> ModuleType:
+    # A test may also ask for it by request.getfixturevalue, past the hook above.
+    _need(name)
+    return importlib.import_module(name)
 
 
 @pytest.fixture(scope="session")
 def tensorflow() -> ModuleType:
     """TensorFlow."""
-    return importlib.import_module("tensorflow")
+    return _framework("tensorflow")
 
 
 @pytest.fixture(scope="session")
 def keras() -> ModuleType:
     """Keras 3 on the JAX backend."""
-    return importlib.import_module("keras")
+    return _framework("keras")
 
 
 @pytest.fixture(scope="session")
 def tf_keras() -> ModuleType:
     """tf_keras, the Keras 2 line, on TensorFlow."""
-    return importlib.import_module("tf_keras")
+    return _framework("tf_keras")
 
 
 @pytest.fixture(scope="session")

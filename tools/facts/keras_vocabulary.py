@@ -188,7 +188,7 @@ def serialised(instance: Any, library: Any) -> dict[str, Any]:
 
 
 def object_keys(cls: type, arguments: dict[str, Any], library: Any) -> dict[str, Any]:
-    """The config keys of `cls` with their defaults: what it writes and what it accepts."""
+    """The config keys of `cls` with their defaults, and which of them it writes to a file."""
     accepted = constructor_parameters(cls)
     keys = dict(accepted)
     try:
@@ -210,7 +210,7 @@ def object_keys(cls: type, arguments: dict[str, Any], library: Any) -> dict[str,
         else:
             keys[key] = value
     keys.pop("self", None)
-    return keys
+    return {"keys": keys, "written": sorted(written)}
 
 
 def public_classes(module: Any, base: type) -> tuple[dict[str, type], dict[str, str]]:
@@ -237,7 +237,7 @@ def layer_table(library: Any, dialect: str) -> tuple[dict[str, Any], dict[str, s
     table = {}
     for name, cls in classes.items():
         arguments = sample_arguments(name, library.layers, dialect)
-        table[name] = {"module": modules[name], "keys": object_keys(cls, arguments, library)}
+        table[name] = {"module": modules[name], **object_keys(cls, arguments, library)}
     return table, aliases
 
 
@@ -248,7 +248,7 @@ def class_table(module: Any, library: Any) -> dict[str, Any]:
         cls = getattr(module, name)
         abstract = name.lower() in ABSTRACT
         if inspect.isclass(cls) and hasattr(cls, "get_config") and not abstract:
-            table[cls.__name__] = {"keys": object_keys(cls, {}, library)}
+            table[cls.__name__] = object_keys(cls, {}, library)
     return table
 
 

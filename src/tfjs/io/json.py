@@ -24,7 +24,7 @@ _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)')
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class _NotJson(Exception):
+class _ConstantError(Exception):
     """A literal that Python takes and JSON does not have."""
 
 
@@ -67,7 +67,7 @@ def parse_json(data: bytes, *, where: str) -> Any:
         value = json.loads(text, parse_constant=_refuse)
         if _ESCAPED_SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
-    except _NotJson:
+    except _ConstantError:
         _complain_of_constant(text, where)
     except json.JSONDecodeError as error:
         _complain_of_syntax(data, error, where)
@@ -76,14 +76,16 @@ def parse_json(data: bytes, *, where: str) -> Any:
     except RecursionError:
         raise CorruptFileError("is nested too deeply", where=where) from None
     except ValueError as error:  # an integer of thousands of digits
-        raise CorruptFileError(f"holds a number that cannot be read: {error}", where=where) from None
+        raise CorruptFileError(
+            f"holds a number that cannot be read: {error}", where=where
+        ) from None
     except MemoryError:
         raise CorruptFileError("holds more than memory can take", where=where) from None
     return value
 
 
 def _refuse(literal: str) -> NoReturn:
-    raise _NotJson(literal)
+    raise _ConstantError(literal)
 
 
 def _expand(data: bytes, where: str) -> bytes:

@@ -98,6 +98,13 @@ class LayerSpec:
             dialect: "keras2", "keras3" or "tfjs".
         """
 
+    def defaults(self, dialect: str) -> Config:
+        """Keys that files of a dialect leave out with another meaning than today's default."""
+        return {}
+
+    def normalize_children(self, layer: Layer, dialect: str) -> None:
+        """Bring the wrapped layers into the normal form, in place; called before `normalize`."""
+
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         """Express the layer in TF.js: keep it, rewrite it, or refuse it with a reason."""
         return build.keep(layer)

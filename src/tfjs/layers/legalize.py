@@ -21,8 +21,10 @@ from tfjs.ir.layers_model import (
     flatten,
     map_refs,
 )
-from tfjs.layers import masks, objects
+from tfjs.layers import masked, objects
 from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.initial_states import spilled_states
+from tfjs.layers.masks import MaskFlow, State, feeds_only
 from tfjs.layers.naming import rename_for_tfjs
 from tfjs.layers.registry import spec_of
 from tfjs.layers.shapes import Shapes, infer_shapes
@@ -66,6 +68,8 @@ class _Findings:
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     custom_layers: CustomLayers = "refuse"
+    masked: set[int] = field(default_factory=set)
+    spilled: set[int] = field(default_factory=set)
 
 
 def legalize(model: LayersModel, *, custom_layers: CustomLayers = "refuse") -> Legalized:
@@ -79,7 +83,8 @@ def legalize(model: LayersModel, *, custom_layers: CustomLayers = "refuse") -> L
     Raises:
         UnsupportedError: some layers cannot be expressed; all of them are listed.
     """
-    findings = _Findings(custom_layers=custom_layers)
+    findings = _Findings(custom_layers=custom_layers, masked=masked.masked_layers(model))
+    findings.spilled = spilled_states(model, masked=bool(findings.masked))
     result = _legalize_model(model, findings, None, "")
     if findings.problems:
         count = len(findings.problems)
@@ -95,17 +100,21 @@ def legalize(model: LayersModel, *, custom_layers: CustomLayers = "refuse") -> L
 
 
 def _legalize_model(
-    model: LayersModel, findings: _Findings, inputs: Sequence[Shape | None] | None, path: str
+    model: LayersModel,
+    findings: _Findings,
+    inputs: Sequence[Shape | None] | None,
+    path: str,
+    arriving_masks: Sequence[State] = (),
 ) -> LayersModel:
-    build = Builder(model, findings, infer_shapes(model, inputs), path)
-    masks.check(model, build)
+    flow = MaskFlow(active=bool(findings.masked), arriving=list(arriving_masks))
+    build = Builder(model, findings, infer_shapes(model, inputs), path, flow)
     values: dict[TensorRef, TensorRef] = {}
     applies: dict[str, Apply] = {}
     for layer, index in ordered_calls(model):
         build.current = layer
-        if layer.name not in applies:
-            applies[layer.name] = build.express(layer)
         arriving = [values[ref] for ref in build.tensors_in(layer, index)]
+        if layer.name not in applies:
+            applies[layer.name] = build.express(layer, arriving)
         for tensor, ref in enumerate(applies[layer.name](arriving)):
             values[TensorRef(layer.name, index, tensor)] = ref
     return build.finish(values)
@@ -119,14 +128,22 @@ class Builder:
         findings: rewrites, warnings and problems so far.
     """
 
-    def __init__(self, model: LayersModel, findings: _Findings, shapes: Shapes, path: str) -> None:
+    def __init__(
+        self,
+        model: LayersModel,
+        findings: _Findings,
+        shapes: Shapes,
+        path: str,
+        flow: MaskFlow,
+    ) -> None:
         self._model = model
         self._shapes = shapes
         self._path = path
+        self._flow = flow
         self._order = {layer.name: index for index, layer in enumerate(model.layers)}
         self._names = {layer.name for layer in model.layers}
         self._made: list[tuple[int, Layer]] = []
-        self._dropped_calls: set[TensorRef] = set()
+        self._mask_operations = masked.mask_operations(model)
         self.findings = findings
         self.current = model.layers[0]
 
@@ -151,6 +168,19 @@ class Builder:
         kwargs = {key: value for key, value in entry.kwargs.items() if key != "mask"}
         return [*flatten(entry.args), *flatten(kwargs)]
 
+    def is_masked(self, layer: Layer) -> bool:
+        """Whether a mask of time steps comes with the input of some call of a layer."""
+        return id(layer) in self.findings.masked
+
+    def feeds_only(self, layer: Layer, classes: frozenset[str]) -> bool:
+        """Whether a layer is no output of the model and all that use it are of some classes."""
+        outputs = {ref.layer for ref in flatten(self._model.outputs)}
+        return feeds_only(self._model.layers, outputs, layer.name, classes)
+
+    def spills_state(self, layer: Layer) -> bool:
+        """Whether TF.js would hand the initial state of a layer on to another RNN."""
+        return id(layer) in self.findings.spilled
+
     # What is said of it ----------------------------------------------------------------------
 
     def note(self, layer: Layer, what: str) -> None:
@@ -165,19 +195,25 @@ class Builder:
     def refuse(self, layer: Layer, why: str) -> Apply:
         """Record that a layer cannot be expressed; the tensors pass through meanwhile."""
         self.findings.problems.append(f"{self._path}{layer.name} ({layer.class_name}): {why}")
-        outputs = max((ref.tensor for ref in self._shapes if ref.layer == layer.name), default=0)
-        return lambda tensors: [*(tensors[:1] or [TensorRef(layer.name)])] * (outputs + 1)
+        return self._nothing(layer)
 
     # What is built ---------------------------------------------------------------------------
 
-    def express(self, layer: Layer) -> Apply:
-        """The layer in TF.js's terms, as something to apply to the tensors of each call."""
+    def express(self, layer: Layer, arriving: Sequence[TensorRef] = ()) -> Apply:
+        """The layer in TF.js's terms, as something to apply to the tensors of each call.
+
+        Args:
+            layer: the layer.
+            arriving: the built tensors of its first call.
+        """
         if layer.model is not None:
             shapes = self.input_shapes(layer)
-            inner = _legalize_model(
-                layer.model, self.findings, shapes, f"{self._path}{layer.name}/"
-            )
+            path = f"{self._path}{layer.name}/"
+            states = [self._flow.state(ref) for ref in arriving]
+            inner = _legalize_model(layer.model, self.findings, shapes, path, states)
             return self.apply(self.new(inner.class_name, {}, name=layer.name, model=inner))
+        if layer.name in self._mask_operations:
+            return self._nothing(layer)
         spec = spec_of(layer)
         if spec is None:
             return self._custom(layer)
@@ -203,6 +239,22 @@ class Builder:
             weights: other weights.
             children: other wrapped layers.
         """
+        kept = self.rewritten(
+            layer, config, class_name=class_name, weights=weights, children=children
+        )
+        self._add(kept, self.current)
+        return self.apply(kept)
+
+    def rewritten(
+        self,
+        layer: Layer,
+        config: Config | None = None,
+        *,
+        class_name: str | None = None,
+        weights: Sequence[Weight] | None = None,
+        children: Mapping[str, Layer] | None = None,
+    ) -> Layer:
+        """A layer as `keep` would have it, but wrapped by another: it is in no model itself."""
         merged = {**layer.config, **(config or {})}
         merged = {key: value for key, value in merged.items() if value is not ...}
         kept = Layer(
@@ -215,8 +267,7 @@ class Builder:
         for problem in self._unread(kept):
             self.refuse(layer, problem)
         self._objects(kept)
-        self._add(kept, layer)
-        return self.apply(kept)
+        return kept
 
     def new(
         self,
@@ -248,10 +299,13 @@ class Builder:
         )
 
         def call(tensors: list[TensorRef]) -> list[TensorRef]:
+            tensors = self._flow.prepare(layer, tensors, self)
             argument: Any = tensors[0] if len(tensors) == 1 else list(tensors)
             layer.calls.append(Call(args=(argument,) if tensors else ()))
             node = len(layer.calls) - 1
-            return [TensorRef(layer.name, node, tensor) for tensor in range(count)]
+            results = [TensorRef(layer.name, node, tensor) for tensor in range(count)]
+            self._flow.record(layer, tensors, results)
+            return results
 
         return call
 
@@ -328,6 +382,11 @@ class Builder:
     def _add(self, layer: Layer, beside: Layer) -> None:
         self._names.add(layer.name)
         self._made.append((self._order[beside.name], layer))
+
+    def _nothing(self, layer: Layer) -> Apply:
+        """Stands for a layer whose outputs nobody uses: what goes in passes through."""
+        outputs = max((ref.tensor for ref in self._shapes if ref.layer == layer.name), default=0)
+        return lambda tensors: [*(tensors[:1] or [TensorRef(layer.name)])] * (outputs + 1)
 
     def _unique(self, name: str) -> str:
         candidate, count = name, 1

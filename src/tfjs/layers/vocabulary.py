@@ -15,13 +15,6 @@ Dialect = Literal["keras2", "keras3", "tfjs"]
 
 _FILES = {"keras2": "keras2.json", "keras3": "keras3.json", "tfjs": "tfjs_4_22.json"}
 
-# Accepted by constructors but never part of what `get_config()` emits for a plain layer.
-_NOT_EMITTED = frozenset(
-    {"name", "input_dim", "input_shape", "batch_input_shape", "autocast", "weights", "cell"}
-    | {"batch_size", "shape", "input_tensor", "layer", "backward_layer", "cells", "alpha_"}
-)
-
-
 @cache
 def facts(dialect: Dialect) -> dict[str, Any]:
     """The whole fact file of a dialect."""
@@ -45,9 +38,7 @@ def layer_keys(dialect: Dialect, class_name: str) -> dict[str, Any]:
 
 
 def defaults(dialect: Dialect, class_name: str) -> dict[str, Any]:
-    """The keys that a dialect fills in where a configuration leaves them out."""
-    return {
-        key: value
-        for key, value in layer_keys(dialect, class_name).items()
-        if key not in _NOT_EMITTED and value != {"required": True}
-    }
+    """What a dialect writes by default, for keys that a configuration leaves out."""
+    written = facts(dialect)["layers"].get(class_name, {}).get("written", [])
+    keys = layer_keys(dialect, class_name)
+    return {key: keys[key] for key in written if key != "name" and keys[key] != {"required": True}}

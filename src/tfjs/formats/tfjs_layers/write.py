@@ -104,13 +104,20 @@ def _unnamed(layer: Layer) -> bool:
 
 
 def _by_index(model: LayersModel) -> list[WeightGroup]:
-    """Names by position: `<layer>/<index>`, the other way in which TF.js finds weights."""
+    """Names by position, `<scope>/<index>`, the other way in which TF.js finds weights.
+
+    The index runs over all variables of a layer of the root model, trainable ones first (seen
+    with TF.js 4.22 on wrappers, stacked cells and nested models).
+    """
     groups = []
     for top in model.layers:
-        tensors = []
-        for scope, layer in tfjs_scopes(top):
-            ordered = sorted(layer.weights, key=lambda weight: not weight.trainable)
-            tensors += [NamedTensor(f"{scope}/{i}", w.tensor) for i, w in enumerate(ordered)]
+        found = [
+            (scope, weight, bool(layer.config.get("trainable", True)) and weight.trainable)
+            for scope, layer in tfjs_scopes(top)
+            for weight in layer.weights
+        ]
+        found.sort(key=lambda entry: not entry[2])
+        tensors = [NamedTensor(f"{s}/{i}", weight.tensor) for i, (s, weight, _) in enumerate(found)]
         if tensors:
             groups.append(WeightGroup(top.name, tensors))
     return groups

@@ -7,7 +7,7 @@ with the same formula; `split_activation` does so for a layer that carries one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfjs.ir.layers_model import KERAS2_HARD_SIGMOID, Config, Layer
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
@@ -42,6 +42,10 @@ _REFUSED = {
 }
 
 
+def _is_native(value: Any) -> bool:
+    return isinstance(value, str) and value in _NATIVE
+
+
 def split_activation(
     layer: Layer, build: Builder, key: str = "activation"
 ) -> tuple[Config, Apply | None]:
@@ -59,7 +63,7 @@ def split_activation(
         Changes for `Builder.keep`, and the composed activation; `{}` and None where TF.js has it.
     """
     value = layer.config.get(key, "linear")
-    if value in _NATIVE if isinstance(value, str) else False:
+    if _is_native(value):
         return {}, None
     return {key: "linear"}, _compose(layer, value, build, None)
 
@@ -83,7 +87,7 @@ def keep_and_activate(
 def express_activation(layer: Layer, build: Builder) -> Apply:
     """What an Activation layer computes; the last layer bears its name."""
     value = layer.config["activation"]
-    if isinstance(value, str) and value in _NATIVE:
+    if _is_native(value):
         return build.keep(layer)
     composed = _compose(layer, value, build, layer.name)
     return identity if composed is None else composed
@@ -109,7 +113,7 @@ def _compose_layer(layer: Layer, value: Config, build: Builder, name: str | None
     expressed: Apply | str
     if kind == "Activation":
         inner = config.get("activation", "linear")
-        if inner in _NATIVE if isinstance(inner, str) else False:
+        if _is_native(inner):
             return build.apply(activate(build, inner, name=name), 1)
         return _compose(layer, inner, build, name)
     if kind == "ReLU":
@@ -307,7 +311,7 @@ class ReLU(LayerSpec):
 
 class LeakyReLU(LayerSpec):
     name = "LeakyReLU"
-    keras2_keys = {"negative_slope": "alpha"}
+    keras2_keys: ClassVar[dict[str, str]] = {"negative_slope": "alpha"}
     supports_masking = True
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
@@ -361,7 +365,7 @@ class Softmax(LayerSpec):
     name = "Softmax"
     supports_masking = True
     uses_mask = True
-    inert = frozenset({"robust_masking"})
+    inert: ClassVar[frozenset[str]] = frozenset({"robust_masking"})
 
     def normalize(self, config: Config, dialect: str) -> None:
         axis = config.get("axis")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from tfjs.ir.layers_model import Layer, TensorRef
+import numpy as np
+
+from tfjs.errors import CorruptFileError
+from tfjs.ir.layers_model import Layer, TensorRef, Weight
+from tfjs.ir.tensor import Array, ArrayTensor, DerivedTensor
 from tfjs.layers.base import Apply, Shape
 
 if TYPE_CHECKING:
@@ -102,3 +106,102 @@ def is_static(shape: Shape | None) -> bool:
 def size_of(shape: Sequence[int | None]) -> int:
     """Number of elements; all sizes must be known."""
     return math.prod(size for size in shape if size is not None)
+
+
+def weight_of(layer: Layer, name: str) -> Weight:
+    """The weight of that name.
+
+    Raises:
+        CorruptFileError: the layer has none.
+    """
+    for weight in layer.weights:
+        if weight.name == name:
+            return weight
+    raise CorruptFileError(f"the file has no weight {name!r} for it", where=layer.name)
+
+
+def constant(name: str, value: Array, *, trainable: bool = True) -> Weight:
+    """A float32 weight with a value made here."""
+    return Weight(name, ArrayTensor(np.ascontiguousarray(value, np.float32)), trainable)
+
+
+def derived(
+    weight: Weight,
+    name: str,
+    shape: Sequence[int],
+    compute: Callable[[Array], Array],
+) -> Weight:
+    """A weight computed from another when it is written.
+
+    Args:
+        weight: the weight that it comes from.
+        name: name of the result.
+        shape: shape of the result; its dtype is the weight's.
+        compute: gives the result's elements.
+    """
+    tensor = weight.tensor
+    # `array()` widens bfloat16.
+    dtype = "float32" if tensor.dtype == "bfloat16" else tensor.dtype
+    result = DerivedTensor(
+        dtype, shape, lambda: np.ascontiguousarray(compute(tensor.array()), dtype)
+    )
+    return Weight(name, result, weight.trainable)
+
+
+def flattened(
+    build: Builder,
+    shape: Shape,
+    axes: Sequence[int],
+    *steps: Step,
+    suffix: str = "flat",
+    name: str | None = None,
+) -> Apply:
+    """Steps that work on the last of few axes, made to work on several axes of any tensor.
+
+    The steps see `[batch, all other axes as one, the given axes as one]` (without the middle one
+    where there are no others) and must give that shape.
+
+    Args:
+        build: the builder.
+        shape: shape of the tensor with the batch; `can_flatten` must hold.
+        axes: the axes, sorted, counted from the batch (0), which is not among them.
+        steps: what to do in between.
+        suffix: what the added layers are called.
+        name: name of the last layer, where one is added.
+    """
+    rank = len(shape)
+    order = [0, *(axis for axis in range(1, rank) if axis not in axes), *axes]
+    sizes = [shape[axis] for axis in order[1:]]
+    flat = flat_sizes(shape, axes)
+    before: list[Step] = []
+    after: list[Step] = []
+    moved = order != sorted(order)
+    if moved:
+        before.append(permute(build, order, suffix=f"{suffix}_permute"))
+    if flat != sizes:
+        before.append(reshape(build, flat, suffix=suffix))
+        last = None if moved else name
+        after.append(reshape(build, sizes, suffix=f"{suffix}_back", name=last))
+    if moved:
+        back = [order.index(axis) for axis in range(rank)]
+        after.append(permute(build, back, suffix=f"{suffix}_permute_back", name=name))
+    return build.chain(*before, *steps, *after)
+
+
+def flat_sizes(shape: Shape, axes: Sequence[int]) -> list[int | None]:
+    """The sizes, without the batch, that the steps of `flattened` see."""
+    others = [size for axis, size in enumerate(shape) if axis and axis not in axes]
+    inner = size_of([shape[axis] for axis in axes])
+    outer = None if None in others else size_of(others)
+    return [outer, inner] if others else [inner]
+
+
+def is_flat(shape: Shape, axes: Sequence[int]) -> bool:
+    """Whether `flattened` need not change the tensor at all."""
+    return list(axes) == [len(shape) - 1] and flat_sizes(shape, axes) == list(shape[1:])
+
+
+def can_flatten(shape: Shape, axes: Sequence[int]) -> bool:
+    """Whether the sizes of the axes are known, and all others but one."""
+    others = [size for axis, size in enumerate(shape) if axis and axis not in axes]
+    return all(shape[axis] is not None for axis in axes) and others.count(None) <= 1

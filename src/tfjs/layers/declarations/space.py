@@ -99,9 +99,17 @@ class Space:
         sizes, channels = (shape[2:], shape[1]) if first else (shape[1:-1], shape[-1])
         return cls(shape[0], tuple(sizes), channels, first)
 
-    def resized(self, sizes: Sequence[Size], channels: Size = None) -> Space:
-        """Another extent; `channels` where their number changes too."""
-        return replace(self, sizes=tuple(sizes), channels=channels or self.channels)
+    def resized(self, sizes: Sequence[Size]) -> Space:
+        """Another extent."""
+        return replace(self, sizes=tuple(sizes))
+
+    def recoloured(self, channels: Size) -> Space:
+        """Another number of channels."""
+        return replace(self, channels=channels)
+
+    def moved(self, *, first: bool) -> Space:
+        """The channels elsewhere."""
+        return replace(self, first=first)
 
     def inner(self) -> list[Size]:
         """All sizes but the batch's, in the order of the shape."""
@@ -143,9 +151,7 @@ def common_shape(build: Builder, layer: Layer) -> Shape | None:
     known = [shape for shape in shapes if shape is not None]
     if len(known) != len(shapes) or len({len(shape) for shape in known}) != 1:
         return None
-    return tuple(
-        sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*known, strict=True)
-    )
+    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*known, strict=True))
 
 
 # Layers --------------------------------------------------------------------------------------
@@ -174,12 +180,12 @@ def permute(dims: Sequence[int], suffix: str) -> Piece:
     return Piece("Permute", {"dims": list(dims)}, suffix)
 
 
-def to_last(rank: int) -> Piece:
+def permute_to_last(rank: int) -> Piece:
     """Channels from before the space to behind it."""
     return permute([*range(2, rank + 2), 1], "channels_last")
 
 
-def to_first(rank: int) -> Piece:
+def permute_to_first(rank: int) -> Piece:
     """Channels from behind the space to before it."""
     return permute([rank + 1, *range(1, rank + 1)], "channels_first")
 
@@ -187,5 +193,7 @@ def to_first(rank: int) -> Piece:
 def replaced(build: Builder, layer: Layer, *pieces: Piece) -> Apply:
     """New layers instead of a layer without weights; the last bears its name."""
     last = len(pieces) - 1
-    made = [piece.make(build, layer.name if at == last else None) for at, piece in enumerate(pieces)]
+    made = [
+        piece.make(build, layer.name if at == last else None) for at, piece in enumerate(pieces)
+    ]
     return build.chain(*made)

@@ -188,6 +188,7 @@ class _Reader:
         layer.config = self._config(layer, config, name)
         self._children(layer, depth)
         if spec is not None and not _is_operation(layer.module):
+            spec.normalize_children(layer, self.dialect)
             spec.normalize(layer.config, self.dialect)
         return layer
 
@@ -217,7 +218,8 @@ class _Reader:
         source = defaults(own, layer.class_name)
         if not layer_keys(own, layer.class_name):
             source = defaults("keras3" if own == "keras2" else "keras2", layer.class_name)
-        return {renames.get(key, key): value for key, value in source.items()}
+        filled = {renames.get(key, key): value for key, value in source.items()}
+        return {**filled, **(spec.defaults(self.dialect) if spec else {})}
 
     def _children(self, layer: Layer, depth: int) -> None:
         for key in _WRAPPERS:

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Measures conversions: wall time and peak memory of `tfjs convert`, each in a fresh process.
+
+    python3 benchmarks/run.py make                     makes the models, once
+    python3 benchmarks/run.py convert                  measures tfjs beside cp
+    python3 benchmarks/run.py convert --official PATH  and an official tensorflowjs_converter
+
+The models are MobileNetV2 and ResNet50 with random weights and a synthetic one of 2 GB, each as
+Keras HDF5 and as .keras. They stand in ~/.cache/tfjs-benchmarks (or --cache). Only Python and what
+tools/envs.py installs is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tools"))
+
+import envs
+from measure import Measured, measure
+
+SUFFIXES = (".h5", ".keras")
+# Which script makes a model, and what it is called with.
+MAKERS = {
+    "mobilenet_v2": ("make_applications.py", "MobileNetV2"),
+    "resnet50": ("make_applications.py", "ResNet50"),
+    "synthetic_2gb": ("make_synthetic.py", "2048"),
+}
+INPUT_FORMATS = {".h5": "keras", ".keras": "keras_keras"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one source file cost: with cp, with tfjs, and with the official tool if asked for."""
+
+    source: Path
+    copy: Measured
+    tfjs: Measured
+    official: Measured | None
+
+
+def make(cache: Path, names: list[str]) -> None:
+    """Makes the models that are not yet in the cache."""
+    cache.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if all((cache / f"{name}{suffix}").exists() for suffix in SUFFIXES):
+            continue
+        envs.say(f"making {name}")
+        script, argument = MAKERS[name]
+        command = [str(envs.test_python()), str(HERE / script), argument, str(cache / name)]
+        envs.run_quietly(command)
+
+
+def best_of(repeat: int, command: list[str], dest: Path) -> Measured:
+    """The fastest of several runs, with the highest peaks of all; the output is removed."""
+    runs: list[Measured] = []
+    for _ in range(repeat):
+        runs.append(measure(command))
+        if dest.is_dir():
+            shutil.rmtree(dest)
+        else:
+            dest.unlink(missing_ok=True)
+        if runs[-1].failed:
+            return runs[-1]
+    return Measured(
+        seconds=min(run.seconds for run in runs),
+        peak_mb=max(run.peak_mb for run in runs),
+        private_mb=max(run.private_mb for run in runs),
+    )
+
+
+def measure_source(source: Path, tfjs: Path, official: str | None, work: Path, repeat: int) -> Row:
+    """Measures the conversion of one file to a TF.js layers model."""
+    out = work / "out"
+    names = [str(source), str(out)]
+    official_options = [
+        f"--input_format={INPUT_FORMATS[source.suffix]}",
+        "--output_format=tfjs_layers_model",
+    ]
+    return Row(
+        source=source,
+        copy=best_of(repeat, ["cp", *names], out),
+        tfjs=best_of(repeat, [str(tfjs), "convert", *names], out),
+        official=best_of(repeat, [official, *official_options, *names], out) if official else None,
+    )
+
+
+def print_table(rows: list[Row]) -> None:
+    """One line a file; ratios are to cp, and of the official tool to tfjs."""
+    print(
+        f"\n{'source':<22}{'MB':>7}{'cp s':>8}{'tfjs s':>9}{'x cp':>7}{'peak MB':>9}{'private':>9}"
+        f"{'official s':>12}{'x tfjs':>8}{'peak MB':>9}"
+    )
+    for row in rows:
+        megabytes = row.source.stat().st_size / 1e6
+        line = f"{row.source.name:<22}{megabytes:>7.0f}{row.copy.seconds:>8.3f}"
+        line += _cells(row.tfjs, row.copy, widths=(9, 7, 9))
+        line += f"{row.tfjs.private_mb:>9.0f}"
+        if row.official is not None:
+            line += _cells(row.official, row.tfjs, widths=(12, 8, 9))
+        print(line)
+    print(
+        "\nMB = 10^6 bytes. Peak is the highest resident size; it counts pages of mapped files,\n"
+        "which the kernel can take back at any time. Private leaves them out (sampled)."
+    )
+
+
+def _cells(run: Measured, reference: Measured, widths: tuple[int, int, int]) -> str:
+    if run.failed:
+        return f"{'failed':>{widths[0]}}{'':>{widths[1]}}{'':>{widths[2]}}"
+    ratio = run.seconds / reference.seconds
+    return f"{run.seconds:>{widths[0]}.3f}{ratio:>{widths[1]}.1f}{run.peak_mb:>{widths[2]}.0f}"
+
+
+def convert(cache: Path, names: list[str], official: str | None, repeat: int) -> int:
+    """Measures every conversion and prints the table; 1 where one of ours failed."""
+    make(cache, names)
+    tfjs = envs.script(envs.light_python(), "tfjs")
+    work = cache / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    rows = []
+    for name in names:
+        for suffix in SUFFIXES:
+            source = cache / f"{name}{suffix}"
+            envs.say(f"converting {source.name}")
+            rows.append(measure_source(source, tfjs, official, work, repeat))
+    shutil.rmtree(work)
+    print_table(rows)
+    for row in rows:
+        for tool, run in (("tfjs", row.tfjs), ("official", row.official)):
+            if run is not None and run.failed:
+                print(f"\n{tool} on {row.source.name}:\n{run.output}", file=sys.stderr)
+    return 1 if any(row.tfjs.failed for row in rows) else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cache", type=Path, default=cache_home / "tfjs-benchmarks")
+    parser.add_argument("--only", choices=MAKERS, action="append", help="one model; may repeat")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("make", help="make the models")
+    converting = commands.add_parser("convert", help="measure conversions")
+    converting.add_argument("--official", help="an official tensorflowjs_converter")
+    converting.add_argument("--repeat", type=int, default=3, help="the best of so many runs (3)")
+    options = parser.parse_args()
+    if options.command == "convert" and options.official and not shutil.which(options.official):
+        parser.error(f"{options.official} is not a program")
+    return options
+
+
+def main() -> int:
+    """Runs what the command line asks for."""
+    options = parse_arguments()
+    names = options.only or list(MAKERS)
+    try:
+        if options.command == "make":
+            make(options.cache, names)
+            return 0
+        return convert(options.cache, names, options.official, options.repeat)
+    except (envs.SetupError, subprocess.SubprocessError) as error:
+        envs.give_up(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Weights in the HDF5 layout that Keras 1, 2 and, for `.h5` files, Keras 3 share.
+
+A group has the names of the layers in the attribute `layer_names`, and a group for each, whose
+attribute `weight_names` lists its arrays in order. Source: keras/src/legacy/saving/
+legacy_h5_format.py; before Keras 1.0 it was `nb_layers`, `layer_0`, `param_0`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from tfjs.errors import CorruptFileError, UnsupportedError
+from tfjs.formats.hdf5 import tensor_at
+from tfjs.formats.keras_matching import Origin, StoredWeight, assign_weights, keep_weights
+from tfjs.ir.layers_model import Layer, LayersModel
+from tfjs.layers.registry import is_operation, spec_of
+from tfjs.layers.slots import Place, model_places
+
+if TYPE_CHECKING:
+    from tfjs.wire.hdf5 import Hdf5File
+
+MODEL_WEIGHTS = "top_level_model_weights"
+_MOST_LAYERS = 100_000
+
+
+class StoredLayer(NamedTuple):
+    """What a file has for one layer."""
+
+    name: str
+    weights: list[StoredWeight]
+
+
+def weights_group(file: Hdf5File) -> str | None:
+    """Where the layers are listed: `model_weights` in whole models, the root in weights files."""
+    for group in ("model_weights", ""):
+        if file.is_group(group) and (
+            file.text_list(group, "layer_names") is not None or "nb_layers" in file.attrs(group)
+        ):
+            return group
+    return None
+
+
+def read_layers(file: Hdf5File, group: str) -> list[StoredLayer]:
+    """All layers of a file in its order, with their arrays.
+
+    Raises:
+        FormatError: names or arrays are missing or damaged.
+    """
+    names = file.text_list(group, "layer_names")
+    if names is None:
+        return _read_numbered(file, group)
+    where = str(file.path)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise CorruptFileError(f"lists the layer {twice!r} twice", where=where)
+    return [StoredLayer(name, _read_weights(file, _join(group, name))) for name in names]
+
+
+def read_named(file: Hdf5File, group: str) -> list[StoredWeight]:
+    """The arrays that a group lists, such as those of an optimizer; none where there is none."""
+    return _read_weights(file, group) if file.is_group(group) else []
+
+
+def load_weights(model: LayersModel, file: Hdf5File, group: str, origin: Origin) -> None:
+    """Give the weights of a file to the layers of a model.
+
+    Layers are found by name; where the names are others, as in weights of another run of the same
+    program, the layers with weights are taken in order, as Keras does.
+
+    Raises:
+        CorruptFileError: the file does not fit the model.
+        UnsupportedError: the model has variables that belong to no layer.
+    """
+    where = str(file.path)
+    stored = [entry for entry in read_layers(file, group) if entry.weights]
+    if read_named(file, _join(group, MODEL_WEIGHTS)):
+        raise UnsupportedError("the model has variables that belong to no layer", where=where)
+    places = model_places(model)
+    by_name = {entry.name: entry for entry in stored}
+    if not _names_agree(places, by_name):
+        by_name = _in_order(places, stored, where)
+    for layer, own in places:
+        entry = by_name.pop(layer.name, None)
+        if entry is None and own:
+            raise CorruptFileError(
+                f"has no weights for the layer {layer.name!r} ({layer.class_name})", where=where
+            )
+        if entry is not None and _is_custom(layer):
+            keep_weights(layer, entry.weights)
+        elif entry is not None:
+            assign_weights(layer, own, entry.weights, origin, where)
+    if by_name:
+        raise CorruptFileError(
+            f"has weights for layers that the model lacks: {', '.join(list(by_name)[:5])}",
+            where=where,
+        )
+
+
+def _read_weights(file: Hdf5File, group: str) -> list[StoredWeight]:
+    where = str(file.path)
+    if not file.is_group(group):
+        raise CorruptFileError(f"has no group {group!r}, though it lists it", where=where)
+    names = file.text_list(group, "weight_names")
+    if names is None:
+        raise CorruptFileError(f"does not tell the names of the weights in {group!r}", where=where)
+    if len(set(names)) < len(names):
+        raise CorruptFileError(f"lists a weight of {group!r} twice", where=where)
+    return [
+        StoredWeight(name.removesuffix(":0"), tensor_at(file, _join(group, name)))
+        for name in names
+    ]
+
+
+def _read_numbered(file: Hdf5File, group: str) -> list[StoredLayer]:
+    """The layout before Keras 1.0."""
+    layers = []
+    for index in range(_count(file, group, "nb_layers")):
+        name = f"layer_{index}"
+        path = _join(group, name)
+        if not file.is_group(path):
+            raise CorruptFileError(f"has no group {path!r}", where=str(file.path))
+        weights = [
+            StoredWeight(f"param_{number}", tensor_at(file, f"{path}/param_{number}"))
+            for number in range(_count(file, path, "nb_params"))
+        ]
+        layers.append(StoredLayer(name, weights))
+    return layers
+
+
+def _count(file: Hdf5File, group: str, attribute: str) -> int:
+    value = file.attrs(group).get(attribute)
+    if type(value) is not int or not 0 <= value <= _MOST_LAYERS:
+        raise CorruptFileError(f"{attribute} of {group!r} is {value!r}", where=str(file.path))
+    return value
+
+
+def _join(group: str, name: str) -> str:
+    return f"{group}/{name}" if group else name
+
+
+def _is_custom(layer: Layer) -> bool:
+    return layer.model is None and spec_of(layer) is None and not is_operation(layer)
+
+
+def _names_agree(
+    places: Sequence[tuple[Layer, list[Place]]], by_name: dict[str, StoredLayer]
+) -> bool:
+    known = {layer.name for layer, _ in places}
+    return set(by_name) <= known and all(layer.name in by_name for layer, own in places if own)
+
+
+def _in_order(
+    places: Sequence[tuple[Layer, list[Place]]], stored: Sequence[StoredLayer], where: str
+) -> dict[str, StoredLayer]:
+    weighed = [layer for layer, own in places if own]
+    if len(weighed) != len(stored):
+        # Classes that are not Keras's may have weights or not.
+        weighed = [layer for layer, own in places if own or _is_custom(layer)]
+    if len(weighed) != len(stored):
+        names = {entry.name for entry in stored}
+        missing = [layer.name for layer in weighed if layer.name not in names]
+        extra = sorted(names - {layer.name for layer in weighed})
+        raise CorruptFileError(
+            f"the model has {len(weighed)} layers with weights, the file {len(stored)}"
+            + (f"; not in the file: {', '.join(missing[:5])}" if missing else "")
+            + (f"; not in the model: {', '.join(extra[:5])}" if extra else ""),
+            where=where,
+        )
+    return {layer.name: entry for layer, entry in zip(weighed, stored, strict=True)}

@@ -1,0 +1,196 @@
+"""Layers that put several tensors together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tfjs.ir.layers_model import Config, Layer, TensorRef
+from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.declarations.compose import reshape, scale
+
+if TYPE_CHECKING:
+    from tfjs.layers.legalize import Builder
+
+_ALONE = "left out: it merges a single tensor"
+
+
+def _all_shapes(layer: Layer, build: Builder) -> list[list[Shape | None]]:
+    return [build.input_shapes(layer, call) for call in range(len(layer.calls))]
+
+
+def _batch(shapes: Sequence[Shape]) -> int | None:
+    known = {shape[0] for shape in shapes} - {None}
+    return known.pop() if len(known) == 1 else None
+
+
+def _broadcast(first: Shape, second: Shape) -> Shape:
+    """Sizes of an element-wise result, without the batch; aligned at the end."""
+    longer, shorter = (first, second) if len(first) >= len(second) else (second, first)
+    sizes = list(longer[: len(longer) - len(shorter)])
+    for one, other in zip(longer[len(sizes) :], shorter, strict=True):
+        if one is None or other is None:
+            sizes.append(None)
+        else:
+            sizes.append(other if one == 1 else one)
+    return tuple(sizes)
+
+
+class _ElementWise(LayerSpec):
+    supports_masking = True
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        known = [shape for shape in inputs if shape is not None]
+        if not known or len(known) < len(inputs):
+            return [None]
+        result = known[0][1:]
+        for shape in known[1:]:
+            result = _broadcast(result, shape[1:])
+        return [(_batch(known), *result)]
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        if any(len(shapes) == 1 for shapes in _all_shapes(layer, build)):
+            return build.drop(layer, _ALONE)
+        return self.express(layer, build)
+
+    def express(self, layer: Layer, build: Builder) -> Apply:
+        """The layer for two tensors or more."""
+        return build.keep(layer)
+
+
+class Add(_ElementWise):
+    name = "Add"
+
+
+class Multiply(_ElementWise):
+    name = "Multiply"
+
+
+class Average(_ElementWise):
+    name = "Average"
+
+
+class Maximum(_ElementWise):
+    name = "Maximum"
+
+
+class Minimum(_ElementWise):
+    name = "Minimum"
+
+
+class Subtract(_ElementWise):
+    name = "Subtract"
+
+    def express(self, layer: Layer, build: Builder) -> Apply:
+        build.note(layer, "Subtract as Add of the negated second tensor")
+        minus = build.apply(scale(build, -1.0, suffix="minus"), 1)
+        total = build.apply(build.new("Add", {}, name=layer.name), 1)
+
+        def call(tensors: list[TensorRef]) -> list[TensorRef]:
+            first, second = tensors
+            return total([first, *minus([second])])
+
+        return call
+
+
+class Concatenate(LayerSpec):
+    name = "Concatenate"
+    supports_masking = True
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        known = [shape for shape in inputs if shape is not None]
+        if not known or len(known) < len(inputs):
+            return [None]
+        rank = len(known[0])
+        axis = layer.config.get("axis", -1) % rank
+        sizes = [_agreed(known, place) for place in range(rank)]
+        along = [shape[axis] for shape in known]
+        sizes[axis] = None if None in along else sum(size or 0 for size in along)
+        return [tuple(sizes)]
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        calls, axis = _all_shapes(layer, build), layer.config.get("axis", -1)
+        if any(len(shapes) == 1 for shapes in calls):
+            return build.drop(layer, _ALONE)
+        ranks = {None if shape is None else len(shape) for shapes in calls for shape in shapes}
+        if axis < -1:
+            if len(ranks) > 1 or None in ranks:
+                return build.refuse(
+                    layer, f"the rank of its input, for its axis {axis}, is unknown"
+                )
+            axis += next(rank for rank in ranks if rank is not None)
+        if axis == 0:
+            return build.refuse(layer, "it goes over the batch")
+        kept = build.keep(layer, {"axis": axis})
+        return self._completed(layer, build, calls, kept) if None not in ranks else kept
+
+    def _completed(
+        self, layer: Layer, build: Builder, calls: list[list[Shape | None]], kept: Apply
+    ) -> Apply:
+        """Sizes that one tensor knows and another does not: TF.js wants them alike."""
+        if len(calls) > 1:
+            return kept
+        shapes = [shape for shape in calls[0] if shape is not None]
+        axis = layer.config.get("axis", -1) % len(shapes[0])
+        agreed = [_agreed(shapes, place) for place in range(len(shapes[0]))]
+        steps: dict[int, Apply] = {}
+        for index, shape in enumerate(shapes):
+            whole = [
+                size if place == axis else agreed[place]
+                for place, size in enumerate(shape)
+                if place
+            ]
+            if whole != list(shape[1:]) and whole.count(None) <= 1:
+                steps[index] = build.apply(reshape(build, whole, suffix="size"), 1)
+        if not steps:
+            return kept
+        build.note(layer, "sizes written out that TF.js wants to know")
+        return lambda tensors: kept(
+            [steps[i]([ref])[0] if i in steps else ref for i, ref in enumerate(tensors)]
+        )
+
+
+def _agreed(shapes: Sequence[Shape], place: int) -> int | None:
+    """The size that the shapes which know it have at a place."""
+    known = [shape[place] for shape in shapes if shape[place] is not None]
+    return known[0] if known else None
+
+
+class Dot(LayerSpec):
+    name = "Dot"
+    supports_masking = True
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        if isinstance(config.get("axes"), tuple):
+            config["axes"] = list(config["axes"])
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        if len(inputs) != 2 or inputs[0] is None or inputs[1] is None:
+            return [None]
+        places = _dot_axes(layer, inputs[0], inputs[1])
+        first = [size for place, size in enumerate(inputs[0]) if place != places[0]]
+        second = [size for place, size in enumerate(inputs[1]) if place not in (0, places[1])]
+        sizes = (*first, *second)
+        return [sizes if len(sizes) > 1 else (*sizes, 1)]
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        for shapes in _all_shapes(layer, build):
+            first, second = shapes[0], shapes[1]
+            if first is None or second is None:
+                return build.refuse(layer, "the rank of its inputs is unknown")
+            if len(first) > 3 or len(second) > 3:
+                return build.refuse(
+                    layer, "TF.js multiplies tensors of three axes at most, with the batch"
+                )
+            places = _dot_axes(layer, first, second)
+            if 0 in places:
+                return build.refuse(layer, "it goes over the batch")
+            if (first[places[0]] is None) != (second[places[1]] is None):
+                return build.refuse(layer, "TF.js must know the size of its axis in both inputs")
+        return build.keep(layer)
+
+
+def _dot_axes(layer: Layer, first: Shape, second: Shape) -> tuple[int, int]:
+    axes = layer.config["axes"]
+    one, other = axes if isinstance(axes, list | tuple) else (axes, axes)
+    return int(one) % len(first), int(other) % len(second)

@@ -1,0 +1,119 @@
+"""Layers that work on each axis by itself, over one or three axes, by TF.js's over two.
+
+Padding, cropping and repeating along an axis leave the others alone, so axes that lie side by side
+can be merged by a Reshape meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tfjs.layers.declarations.space import Piece, Size, Space, product, reshape
+
+UNKNOWN_SIZES = "more than one of the sizes of its input is unknown, which its rewriting needs"
+
+
+@dataclass(frozen=True, slots=True)
+class AxisWise:
+    """A layer of TF.js over two axes with a value for each.
+
+    Attributes:
+        class_name: the layer.
+        key: its configuration key that holds the two values.
+        neutral: the value that leaves an axis as it is.
+        suffix: what new layers are called.
+    """
+
+    class_name: str
+    key: str
+    neutral: Any
+    suffix: str
+
+    def piece(self, first: Any, second: Any, data_format: str = "channels_last") -> Piece:
+        """The layer itself."""
+        config = {self.key: [first, second], "data_format": data_format}
+        return Piece(self.class_name, config, self.suffix)
+
+    def pieces(
+        self, space: Space, values: Sequence[Any], after: Sequence[Size]
+    ) -> list[Piece] | None:
+        """The layers that do it along all axes of a space.
+
+        Args:
+            space: what goes in.
+            values: one for each axis.
+            after: the extent that comes out.
+
+        Returns:
+            The layers in order; None where too many sizes are unknown for it.
+        """
+        if len(values) == 2:
+            data_format = "channels_first" if space.first else "channels_last"
+            return [self.piece(values[0], values[1], data_format)]
+        steps = _Steps(space.inner(), space.resized(after).inner())
+        if len(values) == 1:
+            # Along the first of two axes, or along the second with the channels before it.
+            length = 1 if space.first else 0
+            steps.view([*steps.old, 1] if space.first else [steps.old[0], 1, steps.old[1]])
+            order = [self.neutral, values[0]] if length else [values[0], self.neutral]
+            steps.add(self.piece(*order))
+            return steps.done()
+        if space.first:
+            self._volume_first(steps, values)
+        else:
+            self._volume_last(steps, values)
+        return steps.done()
+
+    def _volume_last(self, steps: _Steps, values: Sequence[Any]) -> None:
+        """[depth, height, width, channels]: depth and height first, then width."""
+        (depth, height, width, channels), (new_depth, new_height, _, _) = steps.old, steps.new
+        if self._changes(values[:2]):
+            steps.view([depth, height, product([width, channels])])
+            steps.add(self.piece(values[0], values[1]))
+        if self._changes(values[2:]):
+            steps.view([product([new_depth, new_height]), width, channels])
+            steps.add(self.piece(self.neutral, values[2]))
+
+    def _volume_first(self, steps: _Steps, values: Sequence[Any]) -> None:
+        """[channels, depth, height, width]: height and width first, then depth."""
+        (channels, depth, height, width), (_, _, new_height, new_width) = steps.old, steps.new
+        if self._changes(values[1:]):
+            steps.view([product([channels, depth]), height, width])
+            steps.add(self.piece(values[1], values[2], "channels_first"))
+        if self._changes(values[:1]):
+            steps.view([channels, depth, product([new_height, new_width])])
+            steps.add(self.piece(self.neutral, values[0]))
+
+    def _changes(self, values: Sequence[Any]) -> bool:
+        return any(value != self.neutral for value in values)
+
+
+class _Steps:
+    """Layers in a row, each on its own view of the data."""
+
+    def __init__(self, old: list[Size], new: list[Size]) -> None:
+        self.old = old
+        self.new = new
+        self._pieces: list[Piece] = []
+        self._possible = True
+
+    def view(self, sizes: Sequence[Size], suffix: str = "view") -> None:
+        """Look at the data in another shape; at most one size may be unknown."""
+        self._possible = self._possible and list(sizes).count(None) <= 1
+        self._pieces.append(reshape(sizes, suffix))
+
+    def add(self, piece: Piece) -> None:
+        """A layer on the present view."""
+        self._pieces.append(piece)
+
+    def done(self) -> list[Piece] | None:
+        """All layers, back in the shape that is asked for; None where that cannot be."""
+        self.view(self.new, "back")
+        return self._pieces if self._possible else None
+
+
+PAD = AxisWise("ZeroPadding2D", "padding", [0, 0], "pad")
+CROP = AxisWise("Cropping2D", "cropping", [0, 0], "crop")
+REPEAT = AxisWise("UpSampling2D", "size", 1, "repeat")

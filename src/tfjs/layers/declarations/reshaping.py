@@ -1,0 +1,309 @@
+"""Layers that change the shape, and those that pad, crop and repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tfjs.ir.layers_model import Config, Layer
+from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.declarations.compose import is_static
+from tfjs.layers.declarations.interpolation import METHODS, resize_steps
+from tfjs.layers.declarations.planes import CROP, PAD, REPEAT, UNKNOWN_SIZES, AxisWise
+from tfjs.layers.declarations.space import (
+    Piece,
+    Size,
+    Space,
+    common_shape,
+    data_format,
+    is_first,
+    number,
+    numbers,
+    pairs,
+    permute_to_last,
+    product,
+    replaced,
+    reshape,
+    word,
+)
+
+if TYPE_CHECKING:
+    from tfjs.layers.legalize import Builder
+
+# Up to here TF.js repeats each pixel alike, whatever the size; beyond, rounding takes a
+# neighbour now and then (41, 47 and 49 are the first).
+_MOST_REPEATS = 40
+
+
+class Reshape(LayerSpec):
+    name = "Reshape"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        # TF.js writes null for the size that is to be found.
+        target = [-1 if size is None else size for size in config["target_shape"]]
+        config["target_shape"] = [number(size, "target_shape", lowest=-1) for size in target]
+        if config["target_shape"].count(-1) > 1:
+            raise ValueError(f"target_shape is {target}, with more than one unknown size")
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        shape = inputs[0] if inputs else None
+        batch = None if shape is None else shape[0]
+        return [(batch, *self._target(layer, shape))]
+
+    def _target(self, layer: Layer, shape: Shape | None) -> list[Size]:
+        target: list[int] = layer.config["target_shape"]
+        given = None if shape is None else product(shape[1:])
+        known = product([size for size in target if size != -1]) or 0
+        found = given // known if given is not None and known else None
+        return [found if size == -1 else size for size in target]
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        # TF.js keeps an unknown size in the shape, where a Dense layer behind it fails.
+        target = self._target(layer, common_shape(build, layer))
+        return build.keep(
+            layer, {"target_shape": [-1 if size is None else size for size in target]}
+        )
+
+
+class Flatten(LayerSpec):
+    name = "Flatten"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        data_format(config)
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        shape = inputs[0] if inputs else None
+        return [None if shape is None else (shape[0], product(shape[1:]))]
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        shape = common_shape(build, layer)
+        if shape is not None and len(shape) == 2:
+            return build.drop(layer, "Flatten of what is flat already left out")
+        if shape is not None and len(shape) > 2 and is_static(shape):
+            return build.keep(layer)
+        if shape is None and is_first(layer.config):
+            return build.refuse(layer, "the shape of its input is unknown")
+        rank = 0 if shape is None else len(shape) - 2
+        pieces = [permute_to_last(rank)] if is_first(layer.config) and rank > 0 else []
+        build.note(layer, "Flatten as Reshape, since TF.js takes no unknown sizes there")
+        sizes = [None] if shape is None else [product(shape[1:])]
+        return replaced(build, layer, *pieces, reshape(sizes, "flat"))
+
+
+class Permute(LayerSpec):
+    name = "Permute"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        dims = config["dims"]
+        config["dims"] = numbers(dims, len(dims), "dims")
+        if sorted(config["dims"]) != list(range(1, len(dims) + 1)):
+            raise ValueError(f"dims is {dims}, which is no permutation")
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        shape, dims = inputs[0] if inputs else None, layer.config["dims"]
+        if shape is None or len(shape) != len(dims) + 1:
+            return [None]
+        return [(shape[0], *(shape[axis] for axis in dims))]
+
+
+class RepeatVector(LayerSpec):
+    name = "RepeatVector"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        config["n"] = number(config["n"], "n")
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        shape = inputs[0] if inputs else None
+        if shape is None or len(shape) != 2:
+            return [None]
+        return [(shape[0], layer.config["n"], shape[1])]
+
+
+class _AxisWise(LayerSpec):
+    """Padding, cropping and repeating.
+
+    Attributes:
+        rank: the number of axes of space.
+        tool: TF.js's layer over two axes.
+    """
+
+    rank: ClassVar[int] = 0
+    tool: ClassVar[AxisWise]
+
+    def values(self, layer: Layer) -> list[Any]:
+        """What to do, for each axis."""
+        value = layer.config[self.tool.key]
+        return [value] if self.rank == 1 else list(value)
+
+    def resize(self, size: int, value: Any) -> int:
+        """The new size of an axis."""
+        raise NotImplementedError
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        space = Space.of(inputs[0] if inputs else None, self.rank, layer.config)
+        return [None if space is None else self._after(space, self.values(layer)).shape()]
+
+    def _after(self, space: Space, values: Sequence[Any]) -> Space:
+        both = zip(space.sizes, values, strict=True)
+        return space.resized([n if n is None else self.resize(n, value) for n, value in both])
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        if self.rank == 2:
+            return build.keep(layer)
+        return self.in_stages(layer, build, [self.values(layer)])
+
+    def in_stages(self, layer: Layer, build: Builder, stages: Sequence[list[Any]]) -> Apply:
+        """Express the layer by TF.js's over two axes, several times one after the other."""
+        space = Space.of(common_shape(build, layer), self.rank, layer.config)
+        if space is None:
+            return build.refuse(layer, "the shape of its input is unknown, which it needs in TF.js")
+        if all(value == self.tool.neutral for values in stages for value in values):
+            return build.drop(layer, f"{self.name} that changes nothing left out")
+        pieces: list[Piece] = []
+        for values in stages:
+            after = self._after(space, values)
+            found = self.tool.pieces(space, values, after.sizes)
+            if found is None:
+                return build.refuse(layer, UNKNOWN_SIZES)
+            pieces += found
+            space = after
+        build.note(layer, f"{self.name} as {self.tool.class_name} on the axes two by two")
+        return replaced(build, layer, *pieces)
+
+
+class _Padding(_AxisWise):
+    tool = PAD
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        data_format(config)
+        padding = config.get("padding", 1)
+        if self.rank == 1:
+            config["padding"] = numbers(padding, 2, "padding", lowest=0)
+        else:
+            config["padding"] = pairs(padding, self.rank, "padding")
+
+    def resize(self, size: int, value: Any) -> int:
+        return int(size + value[0] + value[1])
+
+
+class ZeroPadding1D(_Padding):
+    name = "ZeroPadding1D"
+    rank = 1
+
+
+class ZeroPadding2D(_Padding):
+    name = "ZeroPadding2D"
+    rank = 2
+
+
+class ZeroPadding3D(_Padding):
+    name = "ZeroPadding3D"
+    rank = 3
+
+
+class _Cropping(_AxisWise):
+    tool = CROP
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        if self.rank == 1:
+            # The only one of these that knows no channels_first.
+            config["cropping"] = numbers(config.get("cropping", 1), 2, "cropping", lowest=0)
+        else:
+            data_format(config)
+            config["cropping"] = pairs(config.get("cropping", 0), self.rank, "cropping")
+
+    def resize(self, size: int, value: Any) -> int:
+        return max(0, int(size - value[0] - value[1]))
+
+
+class Cropping1D(_Cropping):
+    name = "Cropping1D"
+    rank = 1
+
+
+class Cropping2D(_Cropping):
+    name = "Cropping2D"
+    rank = 2
+
+
+class Cropping3D(_Cropping):
+    name = "Cropping3D"
+    rank = 3
+
+
+class _UpSampling(_AxisWise):
+    tool = REPEAT
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        if self.rank == 1:
+            size = config.get("size", 2)
+            config["size"] = number(size[0] if isinstance(size, list | tuple) else size, "size")
+        else:
+            data_format(config)
+            config["size"] = numbers(config.get("size", 2), self.rank, "size")
+        if self.rank == 2:
+            word(config, "interpolation", sorted(METHODS), "nearest")
+
+    def resize(self, size: int, value: Any) -> int:
+        return int(size * value)
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        factors = [_factors(value) for value in self.values(layer)]
+        if max(map(len, factors)) <= 1:
+            return super().legalize(layer, build)
+        stages = [list(stage) for stage in zip_longest(*factors, fillvalue=1)]
+        if any(value > _MOST_REPEATS for stage in stages for value in stage):
+            return build.refuse(
+                layer,
+                f"it repeats more than {_MOST_REPEATS} times, where TF.js may take a neighbour's "
+                "value, and the number has no small enough factors",
+            )
+        return self.in_stages(layer, build, stages)
+
+
+def _factors(repeats: int) -> list[int]:
+    """Repetitions that come to the same one after the other, small ones where there are."""
+    if repeats <= _MOST_REPEATS or repeats & (repeats - 1) == 0:
+        return [repeats]
+    for factor in range(_MOST_REPEATS, 1, -1):
+        if repeats % factor == 0:
+            return [factor, *_factors(repeats // factor)]
+    return [repeats, 1]
+
+
+class UpSampling1D(_UpSampling):
+    name = "UpSampling1D"
+    rank = 1
+
+
+class UpSampling2D(_UpSampling):
+    name = "UpSampling2D"
+    rank = 2
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        if layer.config["interpolation"] == "nearest":
+            return super().legalize(layer, build)
+        shape = common_shape(build, layer)
+        space = Space.of(shape, self.rank, layer.config)
+        method, layout = layer.config["interpolation"], layer.config["data_format"]
+        if shape is None or space is None or None in space.sizes:
+            return build.refuse(
+                layer,
+                f"the size of its input is unknown; TF.js computes {method} interpolation half a "
+                "pixel off, and what computes it exactly needs the size",
+            )
+        height, width = (
+            self.resize(size or 0, value)
+            for size, value in zip(space.sizes, self.values(layer), strict=True)
+        )
+        steps = resize_steps(build, shape, height, width, method, layout, name=layer.name)
+        if not steps:
+            return build.drop(layer, "UpSampling2D that changes nothing left out")
+        build.note(layer, f"{method} interpolation as products with constant matrices")
+        return build.chain(*steps)
+
+
+class UpSampling3D(_UpSampling):
+    name = "UpSampling3D"
+    rank = 3

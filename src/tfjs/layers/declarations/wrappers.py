@@ -1,0 +1,189 @@
+"""Layers that wrap another one: Bidirectional and TimeDistributed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from tfjs.errors import CorruptFileError
+from tfjs.ir.layers_model import Layer, TensorRef, Weight
+from tfjs.ir.tensor import ArrayTensor
+from tfjs.layers.base import Apply, LayerSpec, Shape, dim
+from tfjs.layers.declarations import gru_unroll, recurrent
+from tfjs.layers.declarations.gru_unroll import Unrolled
+from tfjs.layers.registry import spec_of
+from tfjs.layers.shapes import output_shapes
+
+if TYPE_CHECKING:
+    from tfjs.layers.legalize import Builder
+
+_PLAIN = frozenset({"SimpleRNN", "LSTM", "GRU"})
+_MERGES = {"concat": "Concatenate", "sum": "Add", "ave": "Average", "mul": "Multiply"}
+
+# What the forward and the backward layer must share for TF.js, which makes one from the other.
+_SHARED_KEYS = (
+    *("units", "filters", "kernel_size", "strides", "padding", "dilation_rate", "data_format"),
+    *("activation", "recurrent_activation", "use_bias", "reset_after"),
+    *("return_sequences", "return_state", "stateful"),
+)
+
+# Run once over the steps of a sequence; gives, for the tensors of a call, the output in the order
+# of time and the states.
+_Direction = Any
+
+
+class Bidirectional(LayerSpec):
+    """Its children in the normal form: `forward_layer` and `backward_layer`."""
+
+    name = "Bidirectional"
+    children = ("forward_layer", "backward_layer")
+    supports_masking = True
+    uses_mask = True
+    takes_initial_state = True
+
+    def normalize_children(self, layer: Layer, dialect: str) -> None:
+        """Keras 2 names what is wrapped `x` and writes it once; Keras 3 names it `forward_x`."""
+        inner = layer.children.pop("layer", None) or layer.children.pop("forward_layer", None)
+        if inner is None:
+            raise CorruptFileError("wraps no layer", where=layer.name)
+        backward = layer.children.pop("backward_layer", None)
+        given = inner.name
+        plain = given.removeprefix("forward_") if dialect == "keras3" else given
+        inner.name = f"forward_{plain}"
+        if backward is None:
+            backward = _mirrored(inner)
+            backward.name = f"backward_{given.removeprefix('backward_')}"
+        elif dialect != "keras3":
+            backward.name = f"backward_{backward.name}"
+        layer.children = {"forward_layer": inner, "backward_layer": backward}
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        forward, backward = (
+            output_shapes(layer.children[key], inputs[:1]) for key in self.children
+        )
+        first, other, states = forward[0], backward[0], [*forward[1:], *backward[1:]]
+        mode = layer.config.get("merge_mode", "concat")
+        if mode is None:
+            return [first, other, *states]
+        if mode != "concat" or first is None or other is None:
+            return [first, *states]
+        last, more = first[-1], other[-1]
+        joined = None if last is None or more is None else last + more
+        return [(*first[:-1], joined), *states]
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        forward, backward = (_plain(layer.children[key], build) for key in self.children)
+        if forward is None or backward is None:
+            return build.refuse(layer, "it wraps a layer that is no RNN of Keras")
+        mode = layer.config.get("merge_mode", "concat")
+        if mode is not None and mode not in _MERGES:
+            raise CorruptFileError(f"merge_mode is {mode!r}", where=layer.name)
+        why = recurrent.obstacle(layer, build) or next(
+            filter(None, (recurrent.inner_obstacle(item, build) for item in (forward, backward))),
+            None,
+        )
+        if why:
+            return build.refuse(layer, why)
+        if forward.class_name not in _PLAIN and not _mirrors(forward, backward):
+            return build.refuse(layer, "its backward layer is no mirror of the forward one")
+        if _mirrors(forward, backward) and not forward.config.get("reset_after"):
+            return _kept(layer, forward, backward, build)
+        return _apart(layer, forward, backward, build)
+
+
+def _mirrored(inner: Layer) -> Layer:
+    """The layer that runs the other way, without weights."""
+    config = {**inner.config, "go_backwards": not inner.config.get("go_backwards", False)}
+    children = {key: _copy(child) for key, child in inner.children.items()}
+    return replace(inner, config=config, weights=[], calls=[], children=children)
+
+
+def _copy(layer: Layer) -> Layer:
+    children = {key: _copy(child) for key, child in layer.children.items()}
+    return replace(layer, config=dict(layer.config), weights=[], calls=[], children=children)
+
+
+def _plain(child: Layer, build: Builder) -> Layer | None:
+    """A wrapped layer as SimpleRNN, LSTM, GRU or ConvLSTM; None for anything else."""
+    if child.class_name == "RNN":
+        cells = recurrent.cells_of(child)
+        return recurrent.as_layer(child, cells[0], child.name) if len(cells) == 1 else None
+    rnn = recurrent.plain_rnn(child)
+    if rnn.class_name in _PLAIN or rnn.class_name == "ConvLSTM2D":
+        return rnn
+    return None
+
+
+def _mirrors(forward: Layer, backward: Layer) -> bool:
+    if forward.class_name != backward.class_name:
+        return False
+    turned = bool(forward.config.get("go_backwards")) != bool(backward.config.get("go_backwards"))
+    return turned and all(
+        forward.config.get(key) == backward.config.get(key) for key in _SHARED_KEYS
+    )
+
+
+def _kept(layer: Layer, forward: Layer, backward: Layer, build: Builder) -> Apply:
+    children = {
+        "forward_layer": recurrent.wrapped(forward, build),
+        "backward_layer": recurrent.wrapped(backward, build),
+    }
+    return build.keep(layer, children=children)
+
+
+# Two layers of their own ---------------------------------------------------------------------
+
+
+def _apart(layer: Layer, forward: Layer, backward: Layer, build: Builder) -> Apply:
+    """Both directions as layers of their own, since TF.js cannot wrap them together."""
+    if build.is_masked(layer):
+        return build.refuse(
+            layer,
+            "TF.js runs both directions by one configuration, and two layers in its place would "
+            f"not treat the mask alike: {gru_unroll.ADVICE}",
+        )
+    ways = [_direction(item, build, key) for item, key in ((forward, ""), (backward, "backward"))]
+    problems = [way for way in ways if isinstance(way, str)]
+    if problems:
+        return build.refuse(layer, problems[0])
+    build.note(layer, "Bidirectional as two layers and a merge")
+    mode = layer.config.get("merge_mode", "concat")
+    merge = None
+    if mode is not None:
+        config: Config = {"axis": -1} if mode == "concat" else {}
+        merge = build.apply(build.new(_MERGES[mode], config, name=layer.name), 1)
+
+    def call(tensors: list[TensorRef]) -> list[TensorRef]:
+        outputs: list[TensorRef] = []
+        states: list[TensorRef] = []
+        half = len(tensors) // 2
+        for way, given in zip(ways, (tensors[1 : 1 + half], tensors[1 + half :]), strict=True):
+            output, *more = way([tensors[0], *given])
+            outputs.append(output)
+            states += more
+        return [*(merge(outputs) if merge else outputs), *states]
+
+    return call
+
+
+def _direction(rnn: Layer, build: Builder, prefix: str) -> Apply | str:
+    """One direction, its sequence in the order that Bidirectional merges; or why it cannot be."""
+    turn = bool(prefix) and bool(rnn.config.get("return_sequences"))
+    name = build.current.name
+    part = Layer(rnn.class_name, f"{name}_{prefix or 'forward'}", rnn.config, rnn.weights)
+    if not rnn.config.get("reset_after"):
+        kept = recurrent.wrapped(part, build)
+        layer = build.new(kept.class_name, kept.config, name=part.name, weights=kept.weights)
+        run = build.apply(layer, len(_states_of(rnn)) + 1)
+        return _with_turned(run, turned(build, recurrent.units_of(rnn))) if turn else run
+    steps = dim(build.input_shape(build.current), 1)
+    why = gru_unroll.obstacle(
+        masked=False, stateful=bool(rnn.config.get("stateful")), steps=steps
+    )
+    if why is not None or steps is None:
+        return why or ""
+    recurrent.check_weights(rnn)
+    return gru_unroll.express(part, build, steps, turn=turn)

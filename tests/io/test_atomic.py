@@ -1,0 +1,88 @@
+"""Output is moved into place whole; what was there stays when a write fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfjs.errors import ConversionError, UsageError
+from tfjs.io.atomic import atomic_file, atomic_folder
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out", replaces=lambda name: False) as folder:
+        (folder / "a").write_text("new")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / "a").read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_other_files_stay_and_replaced_ones_go(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    (out / "sub" / "page.html").write_text("page")
+    (out / "mine.txt").write_text("mine")
+    (out / "group1-shard2of2.bin").write_text("stale")
+    (out / "a").write_text("old")
+    with atomic_folder(out, replaces=lambda name: name.startswith("group")) as folder:
+        (folder / "a").write_text("new")
+    found = {str(path.relative_to(out)) for path in out.rglob("*")}
+    assert found == {"a", "mine.txt", "sub", "sub/page.html"}
+    assert (out / "a").read_text() == "new"
+
+
+def test_a_failure_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a").write_text("old")
+    with (
+        pytest.raises(ZeroDivisionError),
+        atomic_folder(out, replaces=lambda name: True) as folder,
+    ):
+        (folder / "a").write_text("new")
+        raise ZeroDivisionError
+    assert (out / "a").read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with (
+        pytest.raises(UsageError, match="is a file, a folder is to be written"),
+        atomic_folder(tmp_path / "out", replaces=lambda name: True),
+    ):
+        pass
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_an_output_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder"), atomic_file(tmp_path):
+        pass
+
+
+def test_a_file_replaces_the_old_one_only_when_done(tmp_path: Path) -> None:
+    dest = tmp_path / "model.h5"
+    dest.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_file(dest) as path:
+        path.write_text("half")
+        raise ZeroDivisionError
+    assert dest.read_text() == "old"
+    with atomic_file(dest) as path:
+        path.write_text("new")
+    assert dest.read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.h5"]
+
+
+def test_a_full_disk_is_a_conversion_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConversionError, match="No space left"),
+        atomic_file(tmp_path / "model.h5"),
+    ):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_parent_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError), atomic_file(tmp_path / "file" / "model.h5"):
+        pass
