@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
 
 from tests.support.browser import Browser
@@ -35,6 +36,10 @@ from tests.support.tools import SHARED_MODELS, missing
 # because tf_keras, which needs TensorFlow, may share the process.
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# A loaded machine is no defect of ours.
+hypothesis.settings.register_profile("tfjs", deadline=None)
+hypothesis.settings.load_profile("tfjs")
 
 _MARKER_OF_FIXTURE = {
     "tensorflow": "tensorflow",

@@ -7,15 +7,16 @@ legacy_h5_format.py; before Keras 1.0 it was `nb_layers`, `layer_0`, `param_0`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfjs.errors import CorruptFileError, UnsupportedError
-from tfjs.formats.hdf5 import tensor_at
+from tfjs.formats.hdf5 import Hdf5Writer, tensor_at
 from tfjs.formats.keras_matching import Origin, StoredWeight, assign_weights, keep_weights
 from tfjs.ir.layers_model import Layer, LayersModel
+from tfjs.ir.tensor import Tensor
 from tfjs.layers.registry import is_operation, spec_of
-from tfjs.layers.slots import Place, model_places
+from tfjs.layers.slots import Place, model_places, snake_case
 
 if TYPE_CHECKING:
     from tfjs.wire.hdf5 import Hdf5File
@@ -95,6 +96,83 @@ def load_weights(model: LayersModel, file: Hdf5File, group: str, origin: Origin)
             f"has weights for layers that the model lacks: {', '.join(list(by_name)[:5])}",
             where=where,
         )
+
+
+def legacy_weights(model: LayersModel) -> list[StoredLayer]:
+    """The weights of a model as both tf_keras and Keras 3 expect them in a file, by layer."""
+    layers = []
+    for layer in model.layers:
+        if is_operation(layer):
+            continue
+        found = list(_walk(layer, _Above((), (), True)))
+        found.sort(key=lambda item: not item.trainable)
+        names = [item.short for item in found]
+        if len(set(names)) < len(names):
+            names = [item.full for item in found]
+        weights = [
+            StoredWeight(name, item.tensor) for name, item in zip(names, found, strict=True)
+        ]
+        layers.append(StoredLayer(layer.name, weights))
+    return layers
+
+
+def write_layers(file: Hdf5Writer, group: str, layers: Sequence[StoredLayer]) -> None:
+    """Write the weights of all layers below a group."""
+    file.group(group)
+    file.names(group, "layer_names", [layer.name for layer in layers])
+    # Sorted, so that a layer called `a` comes before one called `a/b`.
+    for layer in sorted(layers, key=lambda layer: layer.name):
+        write_named(file, _join(group, layer.name), layer.weights)
+
+
+def write_named(file: Hdf5Writer, group: str, weights: Sequence[StoredWeight]) -> None:
+    """Write arrays that a group lists by name; names end in `:0`, as TensorFlow has them."""
+    names = [item.name if item.name.endswith(":0") else f"{item.name}:0" for item in weights]
+    file.group(group)
+    file.names(group, "weight_names", names)
+    for name, item in zip(names, weights, strict=True):
+        file.dataset(_join(group, name), item.tensor)
+
+
+class _Above(NamedTuple):
+    """Names and flags of what is above a layer; `scope` begins anew in each nested model."""
+
+    scope: tuple[str, ...]
+    path: tuple[str, ...]
+    trainable: bool
+
+
+class _Found(NamedTuple):
+    short: str
+    full: str
+    tensor: Tensor
+    trainable: bool
+
+
+def _walk(layer: Layer, above: _Above) -> Iterator[_Found]:
+    """Variables of a layer and all below it, layer by layer, as `layer.weights` has them."""
+    trainable = above.trainable and layer.config.get("trainable", True) is not False
+    scope, path = (*above.scope, layer.name), (*above.path, layer.name)
+    if layer.model is not None:
+        here = _Above((), path, trainable and layer.model.trainable)
+        for inner in layer.model.layers:
+            yield from _walk(inner, here)
+        return
+    spec = spec_of(layer)
+    slots = {slot.name: slot for slot in spec.slots(layer, [])} if spec else {}
+    for weight in layer.weights:
+        slot = slots.get(weight.name)
+        name = weight.name if slot is None else slot.legacy_name
+        if slot is not None and slot.holder.endswith("cell"):
+            name = f"{snake_case(layer.class_name)}_cell/{name}"
+        yield _Found(
+            "/".join((*scope, name)),
+            "/".join((*path, name)),
+            weight.tensor,
+            trainable and weight.trainable,
+        )
+    for child in layer.children.values():
+        yield from _walk(child, _Above(scope, path, trainable))
 
 
 def _read_weights(file: Hdf5File, group: str) -> list[StoredWeight]:

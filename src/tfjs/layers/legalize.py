@@ -6,7 +6,7 @@ with, and what holds for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -167,6 +167,10 @@ class Builder:
         entry = layer.calls[call]
         kwargs = {key: value for key, value in entry.kwargs.items() if key != "mask"}
         return [*flatten(entry.args), *flatten(kwargs)]
+
+    def source(self, ref: TensorRef) -> Layer:
+        """The layer of the original model that gives a tensor of it."""
+        return self._model.layer(ref.layer)
 
     def is_masked(self, layer: Layer) -> bool:
         """Whether a mask of time steps comes with the input of some call of a layer."""
@@ -362,6 +366,7 @@ class Builder:
 
     def finish(self, values: Mapping[TensorRef, TensorRef]) -> LayersModel:
         """The model of what was built, in the source's order."""
+        outputs = map_refs(self._model.outputs, self._distinct(values))
         layers = [layer for _, layer in sorted(self._made, key=lambda item: item[0]) if layer.calls]
         source = self._model
         linear = source.class_name == "Sequential" and _is_chain(layers)
@@ -370,12 +375,29 @@ class Builder:
             class_name="Sequential" if linear else "Functional",
             layers=_in_chain_order(layers) if linear else layers,
             inputs=map_refs(source.inputs, values.__getitem__),
-            outputs=map_refs(source.outputs, values.__getitem__),
+            outputs=outputs,
             trainable=source.trainable,
             training=source.training,
             metadata=source.metadata,
             producer=source.producer,
         )
+
+    def _distinct(
+        self, values: Mapping[TensorRef, TensorRef]
+    ) -> Callable[[TensorRef], TensorRef]:
+        """The built tensor of an output; TF.js throws when one tensor is two outputs."""
+        seen: set[TensorRef] = set()
+
+        def change(ref: TensorRef) -> TensorRef:
+            built = values[ref]
+            if built in seen:
+                self.current = self._model.layer(ref.layer)
+                copy = self.new("Activation", {"activation": "linear"}, suffix="copy")
+                built = self.apply(copy, 1)([built])[0]
+            seen.add(built)
+            return built
+
+        return change
 
     # Details ---------------------------------------------------------------------------------
 
@@ -401,6 +423,10 @@ class Builder:
                 layer,
                 "is no Keras layer and its code is not in the file "
                 "(--custom-layers keep passes it on by name to a page that registers it)",
+            )
+        if "_" in layer.class_name:
+            return self.refuse(
+                layer, "TF.js never finds a class with an underscore in its name: rename it"
             )
         self.warn(
             f"the page must register the class {layer.class_name} with "

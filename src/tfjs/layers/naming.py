@@ -15,6 +15,11 @@ from tfjs.layers.registry import spec_of
 
 # A tensor name in TF.js: ^[A-Za-z0-9][-A-Za-z0-9._/]*$.
 _REFUSED = re.compile(r"[^A-Za-z0-9._/-]")
+# Members of every JavaScript object, which TF.js takes for layers that are already there.
+_JAVASCRIPT = frozenset(
+    {"constructor", "toString", "toLocaleString", "valueOf", "hasOwnProperty"}
+    | {"isPrototypeOf", "propertyIsEnumerable"}
+)
 
 
 def tfjs_weights(model: LayersModel) -> list[WeightGroup]:
@@ -123,7 +128,8 @@ def _rewire(model: LayersModel, mapping: dict[str, str]) -> None:
 
 def _acceptable(name: str) -> str:
     clean = _REFUSED.sub("_", name)
-    return clean if clean[:1].isalnum() else f"layer{clean}"
+    sound = clean[:1].isalnum() and clean not in _JAVASCRIPT
+    return clean if sound else f"layer_{clean.lstrip('_')}"
 
 
 def _unused(name: str, taken: set[str], path: str) -> str:

@@ -54,6 +54,8 @@ def model_places(
 ) -> list[tuple[Layer, list[Place]]]:
     """The places of each layer of a model, those of wrapped layers and nested models included.
 
+    Classes that are not Keras's have none, since only their code knows what they hold.
+
     Args:
         model: the model.
         inputs: shapes of its inputs, where a caller knows better than its InputLayers.
@@ -120,7 +122,9 @@ def _places(layer: Layer, group: str, inputs: Shapes, above: _Above) -> Iterator
             yield from _places(inner, path, arriving, here)
         return
     spec = spec_of(layer)
-    slots = [] if spec is None else spec.slots(layer, inputs)
+    if spec is None:
+        return  # a class of the user's own: only its code knows what it holds
+    slots = spec.slots(layer, inputs)
     for slot, index in zip(slots, _indices(slots), strict=True):
         holder = f"{group}/{slot.holder}" if slot.holder else group
         kept = trainable and slot.trainable

@@ -28,21 +28,36 @@ _LOSS_ALIASES = {
     "log_cosh": "logcosh",
     "bce": "binary_crossentropy",
 }
+# `metricsMap` of tfjs-layers 4.22 and the words that it handles besides; an unknown one makes
+# loadLayersModel throw. Its precision is left out: it is not Keras's.
 _TFJS_METRICS = frozenset(
-    {"accuracy", "acc", "binary_accuracy", "categorical_accuracy", "precision", "recall"}
-    | {"sparse_categorical_accuracy", "categorical_crossentropy", "binary_crossentropy"}
-    | {"mse", "mae", "mape", "cosine", "mean_squared_error", "mean_absolute_error"}
+    {"accuracy", "acc", "crossentropy", "ce", "binary_accuracy", "categorical_accuracy"}
+    | {"categorical_crossentropy", "sparse_categorical_crossentropy", "mse", "mae", "mape"}
+    | {"cosine"}
 )
-# What the optimizers of TF.js read from their configuration (`facts/layers.json`).
-_TFJS_OPTIMIZERS = {
-    "SGD": ("SGD", {"learning_rate"}),
-    "Adam": ("Adam", {"learning_rate", "beta_1", "beta_2", "epsilon"}),
-    "Adamax": ("Adamax", {"learning_rate", "beta_1", "beta_2", "epsilon", "decay"}),
-    "Adagrad": ("Adagrad", {"learning_rate", "initial_accumulator_value"}),
-    "Adadelta": ("Adadelta", {"learning_rate", "rho", "epsilon"}),
-    "RMSprop": ("RMSProp", {"learning_rate", "decay", "rho", "momentum", "epsilon", "centered"}),
+_METRIC_ALIASES = {
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "mae",
+    "mean_absolute_percentage_error": "mape",
+}
+# Class in TF.js, and Keras's settings with TF.js's names for them (`facts/layers.json`).
+_TFJS_OPTIMIZERS: dict[str, tuple[str, dict[str, str]]] = {
+    "SGD": ("SGD", {"learning_rate": "learning_rate"}),
+    "Adam": ("Adam", {key: key for key in ("learning_rate", "beta_1", "beta_2", "epsilon")}),
+    "Adamax": ("Adamax", {key: key for key in ("learning_rate", "beta_1", "beta_2", "epsilon")}),
+    "Adagrad": ("Adagrad", {key: key for key in ("learning_rate", "initial_accumulator_value")}),
+    "Adadelta": ("Adadelta", {key: key for key in ("learning_rate", "rho", "epsilon")}),
+    "RMSprop": (
+        "RMSProp",
+        {"rho": "decay"} | {k: k for k in ("learning_rate", "momentum", "epsilon", "centered")},
+    ),
 }
 _OPTIMIZER_NAMES = {tfjs: keras for keras, (tfjs, _) in _TFJS_OPTIMIZERS.items()}
+# Settings that change how an optimizer steps and that TF.js's optimizers do not have.
+_LACKING = frozenset(
+    {"weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "decay"}
+    | {"amsgrad", "nesterov", "gradient_accumulation_steps"}
+)
 
 
 def from_keras2(config: Config) -> Config:
@@ -73,41 +88,80 @@ def from_tfjs(config: Config) -> Config:
     result = from_keras2(config)
     optimizer = _object(result["optimizer"])
     if optimizer is not None:
-        name = optimizer["class_name"]
-        optimizer["class_name"] = _OPTIMIZER_NAMES.get(name, name)
+        given = str(optimizer["class_name"])
+        name = _OPTIMIZER_NAMES.get(given, given)
+        keras = {tfjs: key for key, tfjs in _TFJS_OPTIMIZERS.get(name, ("", {}))[1].items()}
+        settings = {keras.get(key, key): value for key, value in optimizer["config"].items()}
+        optimizer = {"class_name": name, "config": settings}
     return {**result, "optimizer": optimizer}
 
 
-def to_tfjs(config: Config) -> tuple[Config | None, str]:
+def to_tfjs(config: Config, outputs: list[str]) -> tuple[Config | None, list[str]]:
     """`compile_config` as TF.js's `trainingConfig`.
 
+    Args:
+        config: the compile configuration.
+        outputs: names of the model's outputs in TF.js.
+
     Returns:
-        The configuration and "", or None and the reason why TF.js cannot have it.
+        The configuration, None where TF.js cannot have it, and what was left out and why.
     """
-    optimizer = _object(config.get("optimizer"))
+    notes: list[str] = []
+    try:
+        result: Config = {
+            "loss": _tfjs_losses(config.get("loss"), outputs),
+            "metrics": _tfjs_metrics(config.get("metrics"), outputs, notes),
+            "optimizer_config": _tfjs_optimizer(_object(config.get("optimizer"))),
+        }
+    except _LackingError as lacking:
+        return None, [f"compile configuration left out: {lacking}"]
+    if any(weight is not None for weight in _flat(config.get("loss_weights"))):
+        return None, ["compile configuration left out: TF.js has no loss_weights"]
+    return result, notes
+
+
+class _LackingError(Exception):
+    """TF.js has no such thing."""
+
+
+def _tfjs_optimizer(optimizer: Config | None) -> Config:
     if optimizer is None:
-        return None, "it names no optimizer"
-    entry = _TFJS_OPTIMIZERS.get(optimizer["class_name"])
-    if entry is None:
-        return None, f"TF.js has no optimizer {optimizer['class_name']}"
-    loss = _tfjs_loss(config.get("loss"))
-    if loss is None:
-        return None, f"TF.js has no loss {config.get('loss')!r}"
-    name, keys = entry
+        raise _LackingError("it names no optimizer")
+    if optimizer["class_name"] not in _TFJS_OPTIMIZERS:
+        raise _LackingError(f"TF.js has no optimizer {optimizer['class_name']}")
+    name, keys = _TFJS_OPTIMIZERS[optimizer["class_name"]]
     settings = optimizer["config"]
-    if not all(isinstance(settings.get(k, 0), int | float | bool | None) for k in keys):
-        return None, f"the optimizer {name} has settings that change while it trains"
-    if name == "SGD" and settings.get("momentum"):
-        return None, "TF.js's SGD has no momentum"
-    result: Config = {
-        "loss": loss,
-        "metrics": [m for m in map(_tfjs_metric, _flat(config.get("metrics"))) if m],
-        "optimizer_config": {
-            "class_name": name,
-            "config": {k: settings[k] for k in sorted(keys) if settings.get(k) is not None},
-        },
-    }
-    return result, ""
+    lacking = [key for key in sorted(_LACKING) if settings.get(key) and key not in keys]
+    if settings.get("momentum") and name == "SGD":
+        lacking.append("momentum")
+    if lacking:
+        raise _LackingError(f"TF.js's {name} has no {', '.join(lacking)}")
+    given = {tfjs: settings[key] for key, tfjs in keys.items() if settings.get(key) is not None}
+    if not all(isinstance(value, int | float) for value in given.values()):
+        raise _LackingError(f"settings of the optimizer {name} change while it trains")
+    return {"class_name": name, "config": dict(sorted(given.items()))}
+
+
+def _tfjs_losses(value: Any, outputs: list[str]) -> Any:
+    if isinstance(value, list | tuple) and len(value) == len(outputs):
+        return [_tfjs_loss(item) for item in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        if set(value) != set(outputs):
+            raise _LackingError("its losses are named after other outputs")
+        return {key: _tfjs_loss(item) for key, item in value.items()}
+    return _tfjs_loss(value)
+
+
+def _tfjs_metrics(value: Any, outputs: list[str], notes: list[str]) -> list[str]:
+    metrics = _flat(value)
+    if len(outputs) > 1 and metrics:
+        notes.append("metrics left out: TF.js keeps none for single outputs of several")
+        return []
+    known = [(metric, _tfjs_metric(metric)) for metric in metrics]
+    lost = [_name_of(metric) for metric, name in known if name is None]
+    if lost:
+        notes.append(f"metrics left out, which TF.js does not have: {', '.join(lost)}")
+    return [name for _, name in known if name]
 
 
 def _object(value: Any) -> Config | None:
@@ -121,31 +175,36 @@ def _object(value: Any) -> Config | None:
     return None
 
 
-def _tfjs_loss(value: Any) -> Any:
-    if isinstance(value, list):
-        losses = [_tfjs_loss(item) for item in value]
-        return None if None in losses else losses
-    if isinstance(value, dict) and "class_name" not in value:
-        named = {key: _tfjs_loss(item) for key, item in value.items()}
-        return None if None in named.values() else named
+def _tfjs_loss(value: Any) -> str:
+    given = value
     if isinstance(value, dict):
         config = value.get("config")
         if isinstance(config, dict) and (
             config.get("from_logits") or config.get("label_smoothing")
         ):
-            return None
-        value = config if value["class_name"] == "function" else value["class_name"]
-    if not isinstance(value, str):
-        return None
-    name = _words(value)
+            raise _LackingError(f"TF.js's {value.get('class_name')} has no options")
+        value = config if value.get("class_name") == "function" else value.get("class_name")
+    name = _words(value) if isinstance(value, str) else ""
     name = _LOSS_ALIASES.get(name, name)
-    return name if name in _TFJS_LOSSES else None
+    if name not in _TFJS_LOSSES:
+        raise _LackingError(f"TF.js has no loss {_name_of(given)}")
+    return name
 
 
 def _tfjs_metric(value: Any) -> str | None:
+    name = _words(_name_of(value))
+    name = _METRIC_ALIASES.get(name, name)
+    return name if name in _TFJS_METRICS else None
+
+
+def _name_of(value: Any) -> str:
     if isinstance(value, dict):
-        value = value.get("config", {}).get("name") or value.get("class_name")
-    return value if isinstance(value, str) and value in _TFJS_METRICS else None
+        config = value.get("config")
+        if value.get("class_name") == "function":
+            return str(config)
+        wrapped = config.get("fn") if isinstance(config, dict) else None
+        return _name_of(wrapped) if wrapped else str(value.get("class_name"))
+    return str(value)
 
 
 def _flat(value: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from tfjs.formats.base import Content, Port, WriteOptions, Written
 from tfjs.formats.manifest import write_weights
 from tfjs.io.atomic import atomic_folder
 from tfjs.io.json import write_json
-from tfjs.ir.layers_model import Layer, LayersModel, Training
+from tfjs.ir.layers_model import Layer, LayersModel, Training, flatten
 from tfjs.ir.weights import NamedTensor, WeightGroup
 from tfjs.layers.dialects.write import ConfigWriter
 from tfjs.layers.legalize import legalize
@@ -41,7 +41,8 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     writer = ConfigWriter("tfjs")
     topology = writer.write(legal.model)
     notes = [*legal.warnings, *writer.notes]
-    training, state = _training(content.training, notes)
+    outputs = [ref.layer for ref in flatten(legal.model.outputs)]
+    training, state = _training(content.training, outputs, notes)
     groups = _grouped(legal.model, state, split=options.split_weights_by_layer)
     with atomic_folder(path, replaces=_is_ours) as folder:
         manifest, files, more = write_weights(
@@ -123,12 +124,13 @@ def _by_index(model: LayersModel) -> list[WeightGroup]:
     return groups
 
 
-def _training(training: Training | None, notes: list[str]) -> tuple[Any, list[NamedTensor]]:
+def _training(
+    training: Training | None, outputs: list[str], notes: list[str]
+) -> tuple[Any, list[NamedTensor]]:
     if training is None:
         return None, []
-    config, problem = to_tfjs(training.config)
-    if problem:
-        notes.append(f"compile configuration left out: {problem}")
+    config, left_out = to_tfjs(training.config, outputs)
+    notes += left_out
     if training.optimizer_weights and (config is None or training.state_format != "tfjs-layers"):
         notes.append("optimizer state left out: TF.js cannot take it over")
         return config, []

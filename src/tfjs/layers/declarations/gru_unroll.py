@@ -34,11 +34,10 @@ ADVICE = "train it with reset_after=False, which TF.js has, or convert to a grap
 _UPDATE, _RESET, _NEW = 0, 1, 2
 
 
-def obstacle(build: Builder, *, masked: bool, stateful: bool, steps: int | None) -> str | None:
+def obstacle(*, masked: bool, stateful: bool, steps: int | None) -> str | None:
     """Why a GRU with `reset_after` cannot be unrolled, None where it can.
 
     Args:
-        build: the builder.
         masked: whether a mask comes with the input.
         stateful: whether the layer keeps its state from one batch to the next.
         steps: length of the sequence, None where it is unknown.
@@ -232,30 +231,42 @@ def _weight(name: str, shape: tuple[int, ...], compute: Callable[[], Array]) -> 
     return Weight(name, DerivedTensor("float32", shape, lambda: compute().astype(np.float32)))
 
 
-def sequence(build: Builder, steps: int, units: int, name: str | None, prefix: str = "") -> Apply:
-    """States of the steps, put together as `[batch, steps, units]`."""
-    last = reshape(build, [steps, units], suffix=f"{prefix}sequence", name=name)
-    if steps == 1:
-        return build.apply(last, 1)
-    joined = build.new("Concatenate", {"axis": -1}, suffix=f"{prefix}states")
-    return build.chain(joined, last)
+def express(gru: Layer, build: Builder, steps: int, *, turn: bool = False) -> Apply:
+    """A GRU layer with `reset_after`; the layer that gives its output bears its name.
 
-
-def express(gru: Layer, build: Builder, steps: int) -> Apply:
-    """A whole GRU layer with `reset_after`; the layer that gives its output bears its name."""
-    build.note(build.current, "GRU with reset_after unrolled into a layer for each operation")
+    Args:
+        gru: its configuration and weights.
+        build: the builder.
+        steps: length of the sequence.
+        turn: whether to put the sequence out in the opposite order.
+    """
+    current = build.current.name
+    build.note(build.current, "GRU with reset_after unrolled, an operation a layer")
     build.warn(
-        f"{build.current.name}: the GRU has reset_after, which TF.js lacks; it was unrolled, and "
-        "cannot be trained as a GRU or changed to another length any more"
+        f"{current}: the GRU has reset_after, which TF.js lacks; it was unrolled, and cannot be "
+        "trained as a GRU or take sequences of another length any more"
     )
-    unrolled = Unrolled(build, gru, steps)
-    sequences = bool(gru.config.get("return_sequences"))
-    whole = sequence(build, steps, unrolled.units, gru.name) if sequences else None
-    last = None if sequences else build.new("Add", {}, name=gru.name)
+    prefix = "" if gru.name == current else gru.name.removeprefix(f"{current}_") + "_"
+    unrolled = Unrolled(build, gru, steps, prefix)
+    whole = last = None
+    if gru.config.get("return_sequences"):
+        whole = _sequence(build, steps, unrolled.units, gru.name, prefix)
+    else:
+        last = build.new("Add", {}, name=gru.name)
 
     def call(tensors: list[TensorRef]) -> list[TensorRef]:
         states = unrolled.run(tensors[0], tensors[1] if len(tensors) > 1 else None, last)
-        outputs = whole(states) if whole is not None else [states[-1]]
+        outputs = [states[-1]]
+        if whole is not None:
+            outputs = whole(states[::-1] if turn else states)
         return [*outputs, states[-1]] if gru.config.get("return_state") else outputs
 
     return call
+
+
+def _sequence(build: Builder, steps: int, units: int, name: str, prefix: str) -> Apply:
+    """The states of all steps put together as `[batch, steps, units]`."""
+    last = reshape(build, [steps, units], name=name)
+    if steps == 1:
+        return build.apply(last, 1)
+    return build.chain(build.new("Concatenate", {"axis": -1}, suffix=f"{prefix}states"), last)

@@ -175,7 +175,7 @@ class _GlobalPooling(LayerSpec):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         config, first = layer.config, is_first(layer.config)
         if not config["keepdims"] and (self.rank == 2 or (self.rank == 1 and not first)):
-            return build.keep(layer, {"keepdims": ...})
+            return build.keep(layer)
         space = Space.of(common_shape(build, layer), self.rank, config)
         if space is None or space.channels is None:
             return build.refuse(layer, "the number of its channels is unknown")
@@ -187,16 +187,15 @@ class _GlobalPooling(LayerSpec):
 
     def _pieces(self, space: Space) -> list[Piece]:
         """All axes of space are one to a mean or a maximum."""
-        pool = f"Global{self.kind}Pooling"
+        layout = "channels_first" if space.first else "channels_last"
+        config = {"data_format": layout, "keepdims": False}
+        plane = Piece(f"Global{self.kind}Pooling2D", config, "pool")
         if self.rank == 2:
-            layout = "channels_first" if space.first else "channels_last"
-            return [Piece(f"{pool}2D", {"data_format": layout}, "pool")]
+            return [plane]
         if space.first:
-            config = {"data_format": "channels_first"}
-            columns = reshape([space.channels, None, 1], "flat")
-            return [columns, Piece(f"{pool}2D", config, "pool")]
+            return [reshape([space.channels, None, 1], "flat"), plane]
         flat = [] if self.rank == 1 else [reshape([None, space.channels], "flat")]
-        return [*flat, Piece(f"{pool}1D", {}, "pool")]
+        return [*flat, Piece(f"Global{self.kind}Pooling1D", config, "pool")]
 
 
 class GlobalMaxPooling1D(_GlobalPooling):

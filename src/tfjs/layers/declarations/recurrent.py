@@ -14,7 +14,7 @@ import numpy as np
 
 from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight, flatten
-from tfjs.ir.tensor import Array
+from tfjs.ir.tensor import Array, ArrayTensor, DerivedTensor
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim, find
 from tfjs.layers.declarations import gates, gru_unroll, kernels
 from tfjs.layers.declarations.gates import Gates
@@ -85,7 +85,7 @@ def units_of(layer: Layer) -> int:
     """
     units = layer.config.get("units")
     if type(units) is not int or units < 1:
-        raise CorruptFileError(f"units is {units!r}, a positive number was expected", where=layer.name)
+        raise CorruptFileError(f"units is {units!r}, a size was expected", where=layer.name)
     return units
 
 
@@ -214,7 +214,6 @@ def express(rnn: Layer, build: Builder, name: str | None = None) -> Apply:
     if rnn.config.get("reset_after"):
         steps = dim(build.input_shape(build.current), 1)
         why = gru_unroll.obstacle(
-            build,
             masked=build.is_masked(build.current),
             stateful=bool(rnn.config.get("stateful")),
             steps=steps,
@@ -231,6 +230,17 @@ def wrapped(rnn: Layer, build: Builder) -> Layer:
     """A SimpleRNN, LSTM or GRU as another layer of TF.js wraps it."""
     changes, weights = gates.for_tfjs(rnn, gates_of(rnn), build)
     return build.rewritten(rnn, {**_UNREAD, **changes}, weights=weights)
+
+
+def reversal(build: Builder, size: int) -> Layer:
+    """A layer that turns a sequence round: an RNN that goes backwards and keeps nothing."""
+    weights = [
+        Weight("kernel", DerivedTensor("float32", (size, size), lambda: np.eye(size, dtype="f4"))),
+        Weight("recurrent_kernel", ArrayTensor(np.zeros((size, size), np.float32))),
+    ]
+    config: Config = {"units": size, "activation": "linear", "use_bias": False}
+    config |= {"return_sequences": True, "go_backwards": True}
+    return build.new("SimpleRNN", config, suffix="reversed", weights=weights)
 
 
 def check_weights(rnn: Layer) -> None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tfjs.errors import CorruptFileError
-from tfjs.ir.layers_model import Layer, TensorRef, Weight
-from tfjs.ir.tensor import ArrayTensor
+from tfjs.ir.layers_model import Config, Layer, TensorRef
 from tfjs.layers.base import Apply, LayerSpec, Shape, dim
 from tfjs.layers.declarations import gru_unroll, recurrent
-from tfjs.layers.declarations.gru_unroll import Unrolled
 from tfjs.layers.registry import spec_of
 from tfjs.layers.shapes import output_shapes
 
@@ -29,10 +25,6 @@ _SHARED_KEYS = (
     *("activation", "recurrent_activation", "use_bias", "reset_after"),
     *("return_sequences", "return_state", "stateful"),
 )
-
-# Run once over the steps of a sequence; gives, for the tensors of a call, the output in the order
-# of time and the states.
-_Direction = Any
 
 
 class Bidirectional(LayerSpec):
@@ -59,6 +51,11 @@ class Bidirectional(LayerSpec):
         elif dialect != "keras3":
             backward.name = f"backward_{backward.name}"
         layer.children = {"forward_layer": inner, "backward_layer": backward}
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        for key in ("layer", "backward_layer", "num_constants"):
+            if config.get(key, ...) is None:
+                del config[key]
 
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         forward, backward = (
@@ -145,10 +142,12 @@ def _apart(layer: Layer, forward: Layer, backward: Layer, build: Builder) -> App
             "TF.js runs both directions by one configuration, and two layers in its place would "
             f"not treat the mask alike: {gru_unroll.ADVICE}",
         )
-    ways = [_direction(item, build, key) for item, key in ((forward, ""), (backward, "backward"))]
-    problems = [way for way in ways if isinstance(way, str)]
-    if problems:
-        return build.refuse(layer, problems[0])
+    ways = []
+    for rnn, key in ((forward, "forward"), (backward, "backward")):
+        way = _direction(rnn, build, key)
+        if isinstance(way, str):
+            return build.refuse(layer, way)
+        ways.append(way)
     build.note(layer, "Bidirectional as two layers and a merge")
     mode = layer.config.get("merge_mode", "concat")
     merge = None
@@ -169,21 +168,60 @@ def _apart(layer: Layer, forward: Layer, backward: Layer, build: Builder) -> App
     return call
 
 
-def _direction(rnn: Layer, build: Builder, prefix: str) -> Apply | str:
+def _direction(rnn: Layer, build: Builder, way: str) -> Apply | str:
     """One direction, its sequence in the order that Bidirectional merges; or why it cannot be."""
-    turn = bool(prefix) and bool(rnn.config.get("return_sequences"))
-    name = build.current.name
-    part = Layer(rnn.class_name, f"{name}_{prefix or 'forward'}", rnn.config, rnn.weights)
-    if not rnn.config.get("reset_after"):
-        kept = recurrent.wrapped(part, build)
-        layer = build.new(kept.class_name, kept.config, name=part.name, weights=kept.weights)
-        run = build.apply(layer, len(_states_of(rnn)) + 1)
-        return _with_turned(run, turned(build, recurrent.units_of(rnn))) if turn else run
-    steps = dim(build.input_shape(build.current), 1)
-    why = gru_unroll.obstacle(
-        masked=False, stateful=bool(rnn.config.get("stateful")), steps=steps
-    )
-    if why is not None or steps is None:
-        return why or ""
-    recurrent.check_weights(rnn)
-    return gru_unroll.express(part, build, steps, turn=turn)
+    config = rnn.config
+    turn = way == "backward" and bool(config.get("return_sequences"))
+    part = Layer(rnn.class_name, f"{build.current.name}_{way}", config, rnn.weights)
+    if config.get("reset_after"):
+        steps = dim(build.input_shape(build.current), 1)
+        stateful = bool(config.get("stateful"))
+        why = gru_unroll.obstacle(masked=False, stateful=stateful, steps=steps)
+        if why is not None or steps is None:
+            return why or ""
+        recurrent.check_weights(rnn)
+        return gru_unroll.express(part, build, steps, turn=turn)
+    kept = recurrent.wrapped(part, build)
+    layer = build.new(kept.class_name, kept.config, name=part.name, weights=kept.weights)
+    states = len(recurrent.state_sizes(rnn) or ()) if config.get("return_state") else 0
+    run = build.apply(layer, 1 + states)
+    if not turn:
+        return run
+    turned = build.apply(recurrent.reversal(build, recurrent.units_of(rnn)), 1)
+
+    def call(tensors: list[TensorRef]) -> list[TensorRef]:
+        output, *more = run(tensors)
+        return [*turned([output]), *more]
+
+    return call
+
+
+class TimeDistributed(LayerSpec):
+    name = "TimeDistributed"
+    children = ("layer",)
+    supports_masking = True
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        shape = inputs[0] if inputs else None
+        inner = output_shapes(_inner(layer), [_one_step(shape)])[:1]
+        return [
+            None if item is None or shape is None else (item[0], shape[1], *item[1:])
+            for item in inner
+        ]
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        inner, shape = _inner(layer), build.input_shape(layer)
+        spec = spec_of(inner)
+        if build.is_masked(layer) and spec is not None and spec.uses_mask:
+            return build.refuse(layer, "it hands a mask on to what it wraps, TF.js does not")
+        return build.keep(layer, children={"layer": build.child(inner, _one_step(shape))})
+
+
+def _inner(layer: Layer) -> Layer:
+    if "layer" not in layer.children:
+        raise CorruptFileError("wraps no layer", where=layer.name)
+    return layer.children["layer"]
+
+
+def _one_step(shape: Shape | None) -> Shape | None:
+    return None if shape is None or len(shape) < 2 else (shape[0], *shape[2:])

@@ -1,0 +1,154 @@
+"""Convolutional LSTMs. TF.js has the one over planes; that over lines is it on one column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight
+from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
+from tfjs.layers.declarations import gates, kernels, recurrent
+from tfjs.layers.declarations.compose import reshape
+from tfjs.layers.declarations.space import (
+    Space,
+    data_format,
+    dilated,
+    is_first,
+    number,
+    numbers,
+    window_length,
+    word,
+)
+
+if TYPE_CHECKING:
+    from tfjs.layers.legalize import Builder
+
+# TF.js throws on `unroll`, which changes nothing.
+_CHANGES: Config = {"zero_output_for_mask": ..., "time_major": ..., "unroll": False}
+_WINDOWS = ("kernel_size", "strides", "dilation_rate")
+
+
+class _ConvLSTM(LayerSpec):
+    """A convolutional LSTM over `rank` axes of space."""
+
+    rank: ClassVar[int]
+    supports_masking = True
+    uses_mask = True
+    takes_initial_state = True
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        data_format(config)
+        word(config, "padding", ("valid", "same"), "valid")
+        config["filters"] = number(config.get("filters"), "filters")
+        for key in _WINDOWS:
+            config[key] = numbers(config.get(key, 1), self.rank, key)
+
+    def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
+        filters, window = layer.config["filters"], layer.config["kernel_size"]
+        shape = inputs[0] if inputs else None
+        channels = dim(shape, 2 if is_first(layer.config) else -1)
+        slots = [
+            Slot("kernel", (*window, channels, 4 * filters), holder="cell"),
+            Slot("recurrent_kernel", (*window, filters, 4 * filters), holder="cell"),
+        ]
+        if layer.config.get("use_bias", True):
+            slots.append(Slot("bias", (4 * filters,), holder="cell"))
+        return slots
+
+    def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
+        config, shape = layer.config, inputs[0] if inputs else None
+        returned = 2 if config.get("return_state") else 0
+        space = self.step(layer, shape)
+        if space is None:
+            return [None] * (1 + returned)
+        state = space.shape()
+        whole = (state[0], dim(shape, 1), *state[1:])
+        return [whole if config.get("return_sequences") else state, *[state] * returned]
+
+    def step(self, layer: Layer, shape: Shape | None) -> Space | None:
+        """The state after a step for an input of that shape; None where it is unknown."""
+        config = layer.config
+        space = Space.of(None if shape is None else (*shape[:1], *shape[2:]), self.rank, config)
+        if space is None:
+            return None
+        windows = zip(space.sizes, *(config[key] for key in _WINDOWS), strict=True)
+        sizes = [
+            window_length(size, dilated(window, gap), stride, config["padding"])
+            for size, window, stride, gap in windows
+        ]
+        return space.resized(sizes).recoloured(config["filters"])
+
+
+class ConvLSTM2D(_ConvLSTM):
+    name = "ConvLSTM2D"
+    rank = 2
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        why = recurrent.obstacle(layer, build)
+        if why:
+            return build.refuse(layer, why)
+        changes, weights = gates.for_tfjs(layer, gates.LSTM, build)
+        return build.keep(layer, {**_CHANGES, **changes}, weights=weights)
+
+
+class ConvLSTM1D(_ConvLSTM):
+    name = "ConvLSTM1D"
+    rank = 1
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        shape = build.input_shape(layer)
+        state = self.step(layer, shape)
+        why = recurrent.obstacle(layer, build)
+        if state is None or shape is None or None in state.inner():
+            why = why or "the size of its input is unknown, which its rewriting as 2D asks for"
+        if why or state is None or shape is None:
+            return build.refuse(layer, str(why))
+        return _on_one_column(layer, build, shape, state)
+
+
+class ConvLSTM3D(_ConvLSTM):
+    name = "ConvLSTM3D"
+    rank = 3
+
+    def legalize(self, layer: Layer, build: Builder) -> Apply:
+        return build.refuse(layer, "TF.js has no convolutional LSTM over volumes")
+
+
+def _on_one_column(layer: Layer, build: Builder, shape: Shape, state: Space) -> Apply:
+    first, config = is_first(layer.config), layer.config
+    sizes = [size or -1 for size in shape[1:]]
+    before = reshape(build, _with_column(sizes, first=first), suffix="column")
+    inner = [size or -1 for size in state.inner()]
+    enter = reshape(build, _with_column(inner, first=first), suffix="state_column")
+    changes, weights = gates.for_tfjs(layer, gates.LSTM, build)
+    changes |= {key: [*config[key], 1] for key in _WINDOWS}
+    kept = build.keep(
+        layer,
+        {**_CHANGES, **changes},
+        class_name="ConvLSTM2D",
+        weights=[_with_width(weight) for weight in weights],
+    )
+    build.note(layer, "ConvLSTM1D as ConvLSTM2D on one column")
+    steps = [shape[1] or -1] if config.get("return_sequences") else []
+    after = build.apply(reshape(build, [*steps, *inner], suffix="line"), 1)
+    leave = build.apply(reshape(build, inner, suffix="state_line"), 1)
+
+    def call(tensors: list[TensorRef]) -> list[TensorRef]:
+        column = build.apply(before, 1)(tensors[:1])
+        given = [build.apply(enter, 1)([ref])[0] for ref in tensors[1:]]
+        output, *states = kept([*column, *given])
+        return [*after([output]), *(leave([ref])[0] for ref in states)]
+
+    return call
+
+
+def _with_column(sizes: Sequence[int], *, first: bool) -> list[int]:
+    """A line as a plane of one column, the channels last or before the space."""
+    return [*sizes, 1] if first else [*sizes[:-1], 1, sizes[-1]]
+
+
+def _with_width(weight: Weight) -> Weight:
+    if weight.name == "bias":
+        return weight
+    length, *rest = weight.tensor.shape
+    return kernels.reshaped(weight, (length, 1, *rest))

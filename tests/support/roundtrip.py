@@ -1,0 +1,93 @@
+"""From a live Keras model to TF.js's answers, held against Keras's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tfjs
+from tests.support.protocol import Array, Run
+from tests.support.tfjs_runtime import TfjsRuntime
+
+
+def randomize(model: Any, seed: int = 0) -> Any:
+    """Gives a Keras model weights that show every mistake; variances stay positive."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if "int" in str(weight.dtype) or "seed" in weight.name:
+            continue
+        low = 0.5 if "variance" in weight.name else -1.0
+        weight.assign(rng.uniform(low, 1.5, size=tuple(weight.shape)).astype(np.float32))
+    return model
+
+
+def sample(shape: Sequence[int], seed: int = 0, scale: float = 2.0) -> Array:
+    """Numbers around 0 on both sides."""
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=tuple(shape)) * scale).astype(np.float32)
+
+
+def as_list(outputs: Any) -> list[Array]:
+    """What a model gives, as a list of arrays."""
+    if isinstance(outputs, dict):
+        return [np.asarray(item) for item in outputs.values()]
+    if isinstance(outputs, list | tuple):
+        return [np.asarray(item) for item in outputs]
+    return [np.asarray(outputs)]
+
+
+def error_of(answer: Array, expected: Array) -> float:
+    """The greatest difference, relative to the greatest expected value."""
+    if answer.shape != expected.shape:
+        raise AssertionError(f"TF.js gives {answer.shape}, Keras {expected.shape}")
+    if expected.size == 0:
+        return 0.0
+    scale = max(float(np.max(np.abs(expected))), 1e-6)
+    return float(np.max(np.abs(answer.astype(np.float64) - expected))) / scale
+
+
+def check_roundtrip(
+    model: Any,
+    inputs: Sequence[Array],
+    runtime: TfjsRuntime,
+    folder: Path,
+    *,
+    tolerance: float = 1e-5,
+    backend: str = "cpu",
+    suffix: str = ".h5",
+) -> tfjs.Report:
+    """Save a Keras model, convert it, run it in TF.js, and compare.
+
+    Args:
+        model: a live model of Keras 3 or tf_keras.
+        inputs: one array for each of its inputs.
+        runtime: TF.js.
+        folder: where to put the files.
+        tolerance: greatest error relative to the scale of the output.
+        backend: TF.js's backend.
+        suffix: the format that Keras saves in.
+
+    Returns:
+        The report of the conversion.
+    """
+    source = folder / f"model{suffix}"
+    model.save(source)
+    report = tfjs.convert(source, folder / "web")
+    run = runtime.run_layers(folder / "web", list(inputs), backend=backend)
+    expected = as_list(model(list(inputs) if len(inputs) > 1 else inputs[0], training=False))
+    answers = run.answers
+    assert len(answers) == len(expected)
+    for answer, wanted in zip(answers, expected, strict=True):
+        error = error_of(answer, wanted)
+        assert error <= tolerance, f"off by {error:.2g} of the scale: {answer} != {wanted}"
+    check_shapes(run, model)
+    return report
+
+
+def check_shapes(run: Run, model: Any) -> None:
+    """TF.js must know of the outputs what Keras knows; a size it does not know breaks layers."""
+    for info, output in zip(run.outputs, model.outputs, strict=True):
+        assert info.shape == tuple(output.shape)
