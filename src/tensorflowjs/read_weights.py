@@ -74,7 +74,7 @@ def buffered_groups(
         where: what messages call the manifest.
 
     Raises:
-        UsageError: not one buffer for each group.
+        UsageError: not one buffer for each group, or something else than bytes.
         CorruptFileError: the manifest is malformed, or does not fit the bytes.
     """
     if not isinstance(manifest, list):
@@ -85,7 +85,12 @@ def buffered_groups(
         )
     for number, buffer in enumerate(buffers):
         data = buffer.read() if hasattr(buffer, "read") else buffer
-        (folder / str(number)).write_bytes(data)
+        try:
+            (folder / str(number)).write_bytes(data)
+        except TypeError:
+            raise UsageError(
+                f"a buffer must be bytes or an open binary file, not {type(data).__name__}"
+            ) from None
     named = [
         {**group, "paths": [str(number)]} if isinstance(group, dict) else group
         for number, group in enumerate(manifest)

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,8 +65,8 @@ class Report:
         return sum(size for _, size in self.files)
 
     def to_json(self) -> str:
-        """The report as one JSON object."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """The report as one JSON object, in ASCII: paths may hold what UTF-8 cannot."""
+        return json.dumps(asdict(self))
 
 
 def convert(
@@ -112,11 +112,11 @@ def convert(
     """
     if shard_size < 1:
         raise UsageError(f"the shard size must be at least 1 byte, not {shard_size}")
-    target = Path(dest)
+    target = output_path(dest)
     with _opened(source) as (path, label):
         reader = detect(path) if from_ is None else named(from_)
         content = reader.read(path, ReadOptions(weights=Path(weights) if weights else None))
-        writer = _writer(target, to, content)
+        writer = writer_for(target, to, content)
         options = WriteOptions(
             shard_size=shard_size,
             split_weights_by_layer=split_weights_by_layer,
@@ -126,9 +126,20 @@ def convert(
             custom_layers=custom_layers,
         )
         if progress is not None:
-            options = WriteOptions(**{**_fields(options), "progress": progress})
+            options = replace(options, progress=progress)
         written = write(content, target, writer, options)
-    return _report(label, reader, content, target, writer, written)
+    return report_of(label, reader, content, target, writer, written)
+
+
+def output_path(dest: str | os.PathLike[str]) -> Path:
+    """Where to write to.
+
+    Raises:
+        UsageError: the path is empty, which would mean the current folder.
+    """
+    if not os.fspath(dest):
+        raise UsageError("the output path is empty")
+    return Path(dest)
 
 
 def write(content: Content, path: Path, writer: Format, options: WriteOptions) -> Written:
@@ -146,6 +157,8 @@ def write(content: Content, path: Path, writer: Format, options: WriteOptions) -
 def _opened(source: Any) -> Iterator[tuple[Path, str]]:
     """A path to read the source from, and what the report calls it."""
     if isinstance(source, str | os.PathLike):
+        if not os.fspath(source):
+            raise UsageError("the source path is empty")
         yield Path(source), os.fspath(source)
     elif is_live_model(source):
         with tempfile.TemporaryDirectory(prefix="tfjs-") as folder:
@@ -157,24 +170,26 @@ def _opened(source: Any) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _writer(dest: Path, to: str | None, content: Content) -> Format:
+def writer_for(dest: Path, to: str | None, content: Content) -> Format:
+    """The format that `to` names, or the ending of the output path.
+
+    Raises:
+        UsageError: there is no such format, or the ending means none.
+    """
     if to is not None:
         return named(to)
     return for_output(dest, weights_only=not isinstance(content, LayersModel))
 
 
-def _fields(options: WriteOptions) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in WriteOptions.__slots__}
-
-
-def _report(
+def report_of(
     label: str, reader: Format, content: Content, dest: Path, writer: Format, written: Written
 ) -> Report:
+    """The report of a conversion."""
     if isinstance(content, LayersModel):
         layers = sum(layer.class_name != "InputLayer" for _, layer in content.walk())
         parameters = sum(weight.tensor.size for _, weight in content.weights())
     else:
-        layers, parameters = 0, sum(named.tensor.size for named in content.tensors())
+        layers, parameters = 0, sum(entry.tensor.size for entry in content.tensors())
     return Report(
         source=label,
         source_format=reader.name,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from tfjs._convert import Report, _report, _writer, write
+from tfjs._convert import Report, output_path, report_of, write, writer_for
 from tfjs.errors import FormatError
 from tfjs.formats.base import (
     DEFAULT_SHARD_SIZE,
@@ -81,8 +81,8 @@ class Model:
         custom_layers: Literal["refuse", "keep"] = "refuse",
     ) -> Report:
         """Save the model; arguments and errors are those of `tfjs.convert`."""
-        path = Path(dest)
-        writer = _writer(path, to, self.content)
+        path = output_path(dest)
+        writer = writer_for(path, to, self.content)
         options = WriteOptions(
             shard_size=shard_size,
             split_weights_by_layer=split_weights_by_layer,
@@ -92,7 +92,7 @@ class Model:
             custom_layers=custom_layers,
         )
         written = write(self.content, path, writer, options)
-        return _report(self._source, self._reader, self.content, path, writer, written)
+        return report_of(self._source, self._reader, self.content, path, writer, written)
 
     def __repr__(self) -> str:
         return f"<tfjs.Model {self.name!r} from {self.format}, {len(self.weights)} weights>"

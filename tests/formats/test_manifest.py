@@ -8,6 +8,7 @@ import re
 import tempfile
 import tracemalloc
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.formats.arrays import array
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import ConversionError, UnsupportedError, UsageError
 from tfjs.formats.base import QuantizationMap
@@ -60,9 +62,9 @@ def group(**arrays: Any) -> WeightGroup:
     )
 
 
-def _bytes(array: Array) -> Any:
+def _bytes(value: Array) -> Any:
     """Something to compare by, NaN and all."""
-    return array.tolist() if array.dtype == object else array.tobytes()
+    return value.tolist() if value.dtype == object else value.tobytes()
 
 
 _SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
@@ -98,7 +100,7 @@ def test_what_is_written_is_read(arrays: list[list[Array]], shard_size: int) -> 
     assert [[name for name, _ in entry] for entry in found] == [
         [name for name, _ in entry] for entry in expected
     ]
-    for (_, ours), (_, theirs) in zip(sum(found, []), sum(expected, []), strict=True):
+    for (_, ours), (_, theirs) in zip(chain(*found), chain(*expected), strict=True):
         assert ours.shape == theirs.shape
         assert ours.dtype == theirs.dtype
         assert _bytes(ours) == _bytes(theirs)
@@ -153,8 +155,8 @@ def test_same_source_same_bytes(tmp_path: Path) -> None:
 
 
 def test_quantised_weights_come_back_quantised(tmp_path: Path) -> None:
-    values = np.float32(np.linspace(-3, 5, 1000)).reshape(10, 100)
-    groups = [group(a=values, b=values, c=values, d=np.int32([1]))]
+    values = array("float32", np.linspace(-3, 5, 1000)).reshape(10, 100)
+    groups = [group(a=values, b=values, c=values, d=array("int32", [1]))]
     rules: QuantizationMap = {"uint8": ["a"], "uint16": ["b", "no"], "float16": True}
     manifest, files, notes = write(groups, tmp_path, quantize=rules, shard_size=777)
     assert sum(size for _, size in files) == 1000 + 2000 + 2000 + 4
@@ -199,14 +201,14 @@ def test_progress(tmp_path: Path) -> None:
 
 def test_one_name_twice(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="two weights are named 'a'"):
-        write([group(a=np.float32([1])), group(a=np.float32([2]))], tmp_path)
+        write([group(a=array("float32", [1])), group(a=array("float32", [2]))], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_weight_that_does_not_fit_is_listed(tmp_path: Path) -> None:
     groups = [
-        group(a=np.int64([2**40]), b=np.float32([np.nan]), c=np.int64([7])),
-        group(d=np.uint32([2**31])),
+        group(a=array("int64", [2**40]), b=array("float32", [np.nan]), c=array("int64", [7])),
+        group(d=array("uint32", [2**31])),
     ]
     with pytest.raises(UnsupportedError, match="cannot hold the values") as caught:
         write(groups, tmp_path, quantize={"uint8": True})
@@ -241,7 +243,7 @@ def test_a_source_that_gives_other_bytes_than_it_says(tmp_path: Path, count: int
 
 def test_disk_errors_are_not_hidden(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write([group(a=np.float32([1]))], tmp_path / "absent")
+        write([group(a=array("float32", [1]))], tmp_path / "absent")
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,7 @@ def test_memory_stays_flat(tmp_path: Path, quantize: QuantizationMap) -> None:
         file.truncate(size + 1)
     # One byte off, so that no number is aligned, and in pieces that cut numbers.
     edges = [1, 2, 5_000_002, size + 1]
-    spans = [FileSpan(sparse, a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    spans = [FileSpan(sparse, a, b - a) for a, b in pairwise(edges)]
     tensor = SpanTensor("float32", [size // 4], spans)
     tracemalloc.start()
     try:
@@ -270,16 +272,20 @@ def test_memory_stays_flat(tmp_path: Path, quantize: QuantizationMap) -> None:
 
 def test_the_real_tfjs_reads_it(tmp_path: Path, tfjs_runtime: TfjsRuntime) -> None:
     rng = np.random.default_rng(1)
-    values = np.float32(rng.standard_normal((7, 5)) * 3)
+    values = array("float32", rng.standard_normal((7, 5)) * 3)
     text = np.array([["", "añb", "日本"], [b"\xf0\x9f\x98\x80", "d", "e" * 300]], dtype=object)
     quantized_int = QuantizedTensor(
-        ArrayTensor(np.uint8([0, 3, 255])), Quantization("uint8", scale=2.25, min=-8.0), "int32"
+        ArrayTensor(array("uint8", [0, 3, 255])),
+        Quantization("uint8", scale=2.25, min=-8.0),
+        "int32",
     )
     groups = [
-        group(plain=values, half=values, byte=values, short=values, wide=np.float64(values)),
-        group(flag=np.bool_([True, False, True]), text=text, scalar=np.int64(-5)),
-        group(complex=np.complex64([1 + 2j]), empty=np.zeros((0, 3), "f4"), ints=quantized_int),
-        group(constant=np.full(4, 0.1, "f4"), edge=np.float32([np.inf, -0.0, 1e-45])),
+        group(plain=values, half=values, byte=values, short=values, wide=array("float64", values)),
+        group(flag=array("bool", [True, False, True]), text=text, scalar=np.int64(-5)),
+        group(
+            complex=array("complex64", [1 + 2j]), empty=np.zeros((0, 3), "f4"), ints=quantized_int
+        ),
+        group(constant=np.full(4, 0.1, "f4"), edge=array("float32", [np.inf, -0.0, 1e-45])),
     ]
     rules: QuantizationMap = {"float16": ["half"], "uint8": ["byte", "constant"], "uint16": "short"}
     manifest, files, _ = write(groups, tmp_path, shard_size=37, quantize=rules)
@@ -292,20 +298,20 @@ def test_the_real_tfjs_reads_it(tmp_path: Path, tfjs_runtime: TfjsRuntime) -> No
         for named in entry.tensors
     }
     assert list(theirs) == list(ours)
-    for name, array in ours.items():
-        assert theirs[name].shape == array.shape, name
+    for name, own in ours.items():
+        assert theirs[name].shape == own.shape, name
         if name == "text":
-            assert [bytes(x) for x in theirs[name].flat] == list(array.flat)
+            assert [bytes(x) for x in theirs[name].flat] == list(own.flat)
         else:
-            assert theirs[name].dtype == array.dtype, name
-            assert theirs[name].tobytes() == array.tobytes(), name
+            assert theirs[name].dtype == own.dtype, name
+            assert theirs[name].tobytes() == own.tobytes(), name
     assert ours["plain"].tobytes() == ours["wide"].tobytes() == values.tobytes()
     assert ours["scalar"].tolist() == -5
     assert ours["constant"].tolist() == np.full(4, 0.1, "f4").tolist()
 
 
 def test_speed_of_planning_many_weights(tmp_path: Path) -> None:
-    tensors = [NamedTensor(f"w{i}", ArrayTensor(np.float32([i]))) for i in range(5000)]
+    tensors = [NamedTensor(f"w{i}", ArrayTensor(array("float32", [i]))) for i in range(5000)]
     manifest, _, _ = write([WeightGroup("", tensors)], tmp_path)
     back = read_manifest(manifest, tmp_path, "m")[0].tensors
     assert math.fsum(float(named.tensor.array()[0]) for named in back[::100]) == 122500.0

@@ -8,6 +8,7 @@ import struct
 import tempfile
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.formats.arrays import array
 from tfjs.errors import CorruptFileError, FormatError, TfjsError, UnsafeFileError, UsageError
 from tfjs.formats.manifest import blank_weights, read_manifest, write_weights
 from tfjs.ir.tensor import QuantizedTensor, SpanTensor
@@ -68,7 +70,9 @@ def test_files_in_folders_and_empty_files(tmp_path: Path) -> None:
 
 
 def test_dtypes_that_official_writers_made(tmp_path: Path) -> None:
-    _file(tmp_path, "f", np.float16([1.5]).tobytes() + b"\7" + np.uint16([999]).tobytes())
+    _file(
+        tmp_path, "f", array("float16", [1.5]).tobytes() + b"\7" + array("uint16", [999]).tobytes()
+    )
     weights = [
         {"name": name, "shape": [1], "dtype": name} for name in ("float16", "uint8", "uint16")
     ]
@@ -81,7 +85,11 @@ def test_dtypes_that_official_writers_made(tmp_path: Path) -> None:
 
 
 def test_quantised(tmp_path: Path) -> None:
-    _file(tmp_path, "f", b"\0\xff" + np.float16([0.5, 2]).tobytes() + np.uint16([3]).tobytes())
+    _file(
+        tmp_path,
+        "f",
+        b"\0\xff" + array("float16", [0.5, 2]).tobytes() + array("uint16", [3]).tobytes(),
+    )
     byte = {"dtype": "uint8", "scale": 0.1, "min": -3, "original_dtype": "float32"}
     read = read_manifest(
         [
@@ -117,7 +125,7 @@ def test_optional_fields_may_be_null(tmp_path: Path) -> None:
 
 def test_strings_across_files_and_followed_by_numbers(tmp_path: Path) -> None:
     data = b"".join(struct.pack("<I", len(x)) + x for x in (b"", "é€".encode(), b"x" * 40))
-    data += np.float32([4, 5]).tobytes()
+    data += array("float32", [4, 5]).tobytes()
     pieces = [data[i : i + 3] for i in range(0, len(data), 3)]
     for index, piece in enumerate(pieces):
         _file(tmp_path, f"s{index}", piece)
@@ -158,7 +166,7 @@ def test_surplus_at_the_very_end_is_passed_over(tmp_path: Path) -> None:
     nothing = {"name": "n", "shape": [0], "dtype": "float32"}
     read = _read(tmp_path, _group(["f"], A), _group(["g"], B), _group([], nothing), _group([]))
     assert read["b"].tolist() == [True] * 3
-    with pytest.raises(CorruptFileError, match="group 1 .* needs only 3 bytes, its files have 10"):
+    with pytest.raises(CorruptFileError, match=r"group 1 .* needs only 3 bytes, its files have 10"):
         _read(tmp_path, _group(["g"], B), _group(["f"], A))
 
 
@@ -374,7 +382,7 @@ def _places(value: Any) -> list[Callable[[Any], None]]:
     found: list[Callable[[Any], None]] = []
     keys = value.keys() if isinstance(value, dict) else range(len(value))
     for key in keys:
-        found.append(lambda new, key=key: value.__setitem__(key, new))
+        found.append(partial(value.__setitem__, key))
         if isinstance(value[key], dict | list):
             found += _places(value[key])
     return found
@@ -399,9 +407,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str
     ]
     strings = b"\1\0\0\0a\0\0\0\0\2\0\0\0\xc3\xa9"
     files = {
-        "group1-shard1of2.bin": np.float32([1, 2, 3, 4]).tobytes() + strings[:7],
+        "group1-shard1of2.bin": array("float32", [1, 2, 3, 4]).tobytes() + strings[:7],
         "group1-shard2of2.bin": strings[7:] + b"\0\1\2\3\xff",
-        "group2-shard1of1.bin": np.complex64([1j]).tobytes() + np.float16([1, 2]).tobytes(),
+        "group2-shard1of1.bin": array("complex64", [1j]).tobytes()
+        + array("float16", [1, 2]).tobytes(),
     }
     for name, data in files.items():
         _file(folder, name, data)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.formats.arrays import array
 from tfjs.errors import UsageError
 from tfjs.formats.base import QuantizationMap
 from tfjs.formats.quantize import (
@@ -78,10 +79,12 @@ def test_contradictory_rules(rules: Any, message: str) -> None:
 
 
 def test_value_range() -> None:
-    assert value_range([np.float32([1, -2]), np.float32([]), np.float32([3])]) == (-2.0, 3.0)
+    assert value_range(
+        [array("float32", [1, -2]), array("float32", []), array("float32", [3])]
+    ) == (-2.0, 3.0)
     assert value_range([]) == (0.0, 0.0)
-    assert value_range([np.float32([1]), np.float32([2, np.nan])]) is None
-    assert value_range([np.float32([-np.inf])]) is None
+    assert value_range([array("float32", [1]), array("float32", [2, np.nan])]) is None
+    assert value_range([array("float32", [-np.inf])]) is None
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,8 @@ def test_value_range() -> None:
     [
         ([0, 1, 255], "uint8", 1.0, 0.0, [0, 1, 255]),
         ([0, 65535, 7], "uint16", 1.0, 0.0, [0, 65535, 7]),
+        # Halves go to the even neighbour.
+        ([0, 0.5, 1.5, 2.5, 255], "uint8", 1.0, 0.0, [0, 0, 2, 2, 255]),
         # 0 is not in the range, so nothing is shifted.
         ([10, 137.5, 265], "uint8", 1.0, 10.0, [0, 128, 255]),
         ([-265, -10], "uint8", 1.0, -265.0, [0, 255]),
@@ -100,7 +105,7 @@ def test_value_range() -> None:
     ],
 )
 def test_affine(values: Any, dtype: Any, scale: float, low: float, stored: list[int]) -> None:
-    block = np.float32(values)
+    block = array("float32", values)
     extremes = value_range([block])
     assert extremes is not None
     quantization = affine_quantization(*extremes, dtype)
@@ -154,27 +159,27 @@ def test_affine_error_is_at_most_half_a_step(data: Array, dtype: Any) -> None:
     else:
         assert (error == 0).all()
     if np.abs(data).max() < 1e38 and data.min() < 0 < data.max():
-        zero = quantize_block(np.float32([0]), quantization)
+        zero = quantize_block(array("float32", [0]), quantization)
         assert QuantizedTensor(ArrayTensor(zero), quantization).array().tolist() == [0.0]
 
 
 def test_the_widest_range_stays_within_float32() -> None:
     largest = np.finfo(np.float32).max
     quantization = affine_quantization(-float(largest), float(largest), "uint8")
-    ends = QuantizedTensor(ArrayTensor(np.uint8([0, 255])), quantization).array()
+    ends = QuantizedTensor(ArrayTensor(array("uint8", [0, 255])), quantization).array()
     assert ends.tolist() == [-largest, largest]
 
 
 def test_values_that_differ_by_next_to_nothing() -> None:
     tiny = np.float32(1e-45)
     quantization = affine_quantization(0.0, float(tiny), "uint16")
-    stored = quantize_block(np.float32([0, tiny]), quantization)
+    stored = quantize_block(array("float32", [0, tiny]), quantization)
     assert stored.tolist() == [0, 65535]
     assert affine_quantization(0.0, 5e-324, "uint8") == Quantization("uint8", 1.0, 0.0)
 
 
 def test_float32_blocks_are_bounded_and_cast() -> None:
-    blocks = list(float32_blocks(ArrayTensor(np.float64([1e300, 2.5] * BLOCK))))
+    blocks = list(float32_blocks(ArrayTensor(array("float64", [1e300, 2.5] * BLOCK))))
     assert all(block.dtype == np.float32 and block.size <= BLOCK for block in blocks)
     assert np.concatenate(blocks)[:2].tolist() == [np.inf, 2.5]
     assert sum(block.size for block in blocks) == 2 * BLOCK

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.formats.arrays import array
 from tfjs.formats.base import QuantizedDtype
 from tfjs.formats.stored import STORED_DTYPES, Remarks, StoredWeight, stored_weight
 from tfjs.io.files import FileSpan
@@ -62,22 +63,22 @@ def test_every_dtype_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("source", "dtype", "stored"),
     [
-        (np.float32([1.5, -2]), "float32", "<f4"),
-        (np.float16([1.5, -2]), "float32", "<f4"),
-        (np.float64([1.5, -2]), "float32", "<f4"),
+        (array("float32", [1.5, -2]), "float32", "<f4"),
+        (array("float16", [1.5, -2]), "float32", "<f4"),
+        (array("float64", [1.5, -2]), "float32", "<f4"),
         (np.array([1.5, -2], ">f4"), "float32", "<f4"),
-        (np.int8([-128, 127]), "int32", "<i4"),
-        (np.int16([-32768, 1]), "int32", "<i4"),
-        (np.int32([-(2**31), 2**31 - 1]), "int32", "<i4"),
-        (np.int64([-(2**31), 2**31 - 1]), "int32", "<i4"),
+        (array("int8", [-128, 127]), "int32", "<i4"),
+        (array("int16", [-32768, 1]), "int32", "<i4"),
+        (array("int32", [-(2**31), 2**31 - 1]), "int32", "<i4"),
+        (array("int64", [-(2**31), 2**31 - 1]), "int32", "<i4"),
         (np.array([1, 258], ">i8"), "int32", "<i4"),
-        (np.uint8([0, 255]), "int32", "<i4"),
-        (np.uint16([0, 65535]), "int32", "<i4"),
-        (np.uint32([0, 2**31 - 1]), "int32", "<i4"),
-        (np.uint64([0, 2**31 - 1]), "int32", "<i4"),
-        (np.bool_([True, False]), "bool", "u1"),
-        (np.complex64([1 + 2j, -3j]), "complex64", "<c8"),
-        (np.complex128([1 + 2j, -3j]), "complex64", "<c8"),
+        (array("uint8", [0, 255]), "int32", "<i4"),
+        (array("uint16", [0, 65535]), "int32", "<i4"),
+        (array("uint32", [0, 2**31 - 1]), "int32", "<i4"),
+        (array("uint64", [0, 2**31 - 1]), "int32", "<i4"),
+        (array("bool", [True, False]), "bool", "u1"),
+        (array("complex64", [1 + 2j, -3j]), "complex64", "<c8"),
+        (array("complex128", [1 + 2j, -3j]), "complex64", "<c8"),
     ],
 )
 def test_casts(source: Array, dtype: str, stored: str) -> None:
@@ -89,7 +90,7 @@ def test_casts(source: Array, dtype: str, stored: str) -> None:
 
 def test_bfloat16_becomes_float32(tmp_path: Any) -> None:
     file = tmp_path / "a"
-    file.write_bytes(np.uint16([0x3FC0, 0xC000]).tobytes())
+    file.write_bytes(array("uint16", [0x3FC0, 0xC000]).tobytes())
     entry, data, _ = _stored(SpanTensor("bfloat16", [2], [FileSpan(file, 0, 4)]))
     assert entry["dtype"] == "float32"
     assert np.frombuffer(data, "<f4").tolist() == [1.5, -2.0]
@@ -119,17 +120,17 @@ def test_scalars_and_empty_tensors() -> None:
 
 
 def test_group_is_told() -> None:
-    entry, _, _ = _stored(np.float32([1]), group="optimizer")
+    entry, _, _ = _stored(array("float32", [1]), group="optimizer")
     assert entry == {"name": "w", "shape": [1], "dtype": "float32", "group": "optimizer"}
 
 
 @pytest.mark.parametrize(
     ("source", "misfit"),
     [
-        (np.int64([0, 2**31]), 2**31),
-        (np.int64([-(2**31) - 1]), -(2**31) - 1),
-        (np.uint32([2**32 - 1]), 2**32 - 1),
-        (np.uint64([2**64 - 1]), 2**64 - 1),
+        (array("int64", [0, 2**31]), 2**31),
+        (array("int64", [-(2**31) - 1]), -(2**31) - 1),
+        (array("uint32", [2**32 - 1]), 2**32 - 1),
+        (array("uint64", [2**64 - 1]), 2**64 - 1),
     ],
 )
 def test_integers_beyond_int32_are_refused(source: Array, misfit: int) -> None:
@@ -141,11 +142,14 @@ def test_integers_beyond_int32_are_refused(source: Array, misfit: int) -> None:
 @pytest.mark.parametrize(
     ("source", "remark"),
     [
-        (np.float32([1, np.nan]), "stored with NaN or infinity among the values: w"),
-        (np.float64([1, -np.inf]), "stored with NaN or infinity among the values: w"),
-        (np.complex64([complex(0, np.nan)]), "stored with NaN or infinity among the values: w"),
-        (np.float64([1e39]), "values beyond the range of float32 became infinity: w"),
-        (np.complex128([1e39j]), "values beyond the range of float32 became infinity: w"),
+        (array("float32", [1, np.nan]), "stored with NaN or infinity among the values: w"),
+        (array("float64", [1, -np.inf]), "stored with NaN or infinity among the values: w"),
+        (
+            array("complex64", [complex(0, np.nan)]),
+            "stored with NaN or infinity among the values: w",
+        ),
+        (array("float64", [1e39]), "values beyond the range of float32 became infinity: w"),
+        (array("complex128", [1e39j]), "values beyond the range of float32 became infinity: w"),
     ],
 )
 def test_values_that_deserve_a_word(source: Array, remark: str) -> None:
@@ -165,22 +169,22 @@ def test_remarks_name_the_first_weights() -> None:
 
 
 def test_float16() -> None:
-    source = np.float32([1, 1 / 3, 65504, 65519, -1e-8])
+    source = array("float32", [1, 1 / 3, 65504, 65519, -1e-8])
     entry, data, remarks = _stored(source, "float16")
     assert entry["dtype"] == "float32"
     assert entry["quantization"] == {"dtype": "float16", "original_dtype": "float32"}
     assert data == source.astype("<f2").tobytes()
     assert remarks == []
     for value in (65520, -1e9):
-        _, data, remarks = _stored(np.float32([0, value]), "float16")
+        _, data, remarks = _stored(array("float32", [0, value]), "float16")
         assert np.isinf(np.frombuffer(data, "<f2")[1])
         assert remarks == ["values beyond 65504 became infinity in float16: w"]
-    _, _, remarks = _stored(np.float32([np.inf]), "float16")
+    _, _, remarks = _stored(array("float32", [np.inf]), "float16")
     assert remarks == ["stored with NaN or infinity among the values: w"]
 
 
 def test_affine() -> None:
-    entry, data, _ = _stored(np.float64([[0, 51, 255]]), "uint8")
+    entry, data, _ = _stored(array("float64", [[0, 51, 255]]), "uint8")
     assert entry == {
         "name": "w",
         "shape": [1, 3],
@@ -188,19 +192,20 @@ def test_affine() -> None:
         "quantization": {"dtype": "uint8", "min": 0.0, "scale": 1.0, "original_dtype": "float32"},
     }
     assert data == b"\x00\x33\xff"
-    _, data, _ = _stored(np.float32([0, 256, 65535]), "uint16")
+    _, data, _ = _stored(array("float32", [0, 256, 65535]), "uint16")
     assert data == b"\0\0" + b"\0\1" + b"\xff\xff"
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_affine_refuses_what_is_not_finite(bad: float) -> None:
-    weight, problems, _ = _store(np.float32([1, bad]), "uint8")
+    weight, problems, _ = _store(array("float32", [1, bad]), "uint8")
     assert weight is None
     assert problems == ["w: holds NaN or infinity, which uint8 cannot store"]
 
 
 @pytest.mark.parametrize(
-    "source", [np.int64([1, 2]), np.bool_([True]), np.complex64([1]), np.array(["a"])]
+    "source",
+    [array("int64", [1, 2]), array("bool", [True]), array("complex64", [1]), np.array(["a"])],
 )
 def test_only_floats_are_quantised(source: Array) -> None:
     for rule in ("uint8", "uint16", "float16"):
@@ -208,7 +213,7 @@ def test_only_floats_are_quantised(source: Array) -> None:
 
 
 def _quantized(dtype: str = "float32") -> QuantizedTensor:
-    stored = ArrayTensor(np.uint8([0, 100, 200]))
+    stored = ArrayTensor(array("uint8", [0, 100, 200]))
     return QuantizedTensor(stored, Quantization("uint8", scale=0.5, min=-10.0), dtype)
 
 
@@ -249,6 +254,6 @@ def test_quantising_anew(rule: QuantizedDtype, dequantize: bool) -> None:
 
 
 def test_computed_weights() -> None:
-    tensor = DerivedTensor("float32", (2, 2), lambda: np.float32([[1, 2], [3, 4]]).T)
+    tensor = DerivedTensor("float32", (2, 2), lambda: array("float32", [[1, 2], [3, 4]]).T)
     assert np.frombuffer(_stored(tensor)[1], "<f4").tolist() == [1, 3, 2, 4]
     assert _stored(tensor, "uint8")[0]["quantization"]["scale"] == 3 / 255

@@ -155,7 +155,8 @@ class TfjsHost(ABC):
     """Something that runs jobs in the real TF.js.
 
     Models are given by the folder with `model.json` or by the JSON file. Every method raises
-    `JsError` where TF.js throws, or does not answer within `timeout` seconds (20 by default).
+    `JsError` where TF.js throws, or does not answer within `timeout` seconds: of processor time in
+    Node (20 by default), by the clock in the browser (60).
     """
 
     @abstractmethod

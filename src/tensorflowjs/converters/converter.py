@@ -16,10 +16,9 @@ def convert(arguments: Sequence[str]) -> None:
     Raises:
         TfjsError: what makes the command fail; unlike it, this does not end the process.
     """
-    # Imported here, because a script that reads weights needs no command line.
-    import click
+    import click  # noqa: PLC0415 - a script that reads weights needs no command line
 
-    from tfjs.cli.converter import converter, explicit, run
+    from tfjs.cli.converter import converter, explicit, run  # noqa: PLC0415
 
     try:
         with converter.make_context("tensorflowjs_converter", explicit(arguments)) as context:

@@ -7,16 +7,17 @@ swallow the path behind it.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from tfjs import __version__
-from tfjs.cli.errors import reported
+from tfjs.cli.errors import clean_up_on_sigterm, reported
 from tfjs.cli.options import Rules, add_rule, parse_metadata
 from tfjs.errors import UnsupportedError, UsageError
 
@@ -55,45 +56,63 @@ _BOOLEANS = (
     "control_flow_v2",
     "experiments",
 )
-# They act on graph models only, and are accepted for all, as the official tool does.
-_GRAPH_ONLY = ("signature_name", "saved_model_tags", "output_node_names")
+_BOOLEAN = re.compile("true|false|yes|no|on|off|t|f|y|n|1|0", re.IGNORECASE)
+# What a flag stands for when it is given without a value.
+_BARE = {
+    **{f"--{name}": "*" for name in _QUANTIZE},
+    **{f"--{name}": "True" for name in _BOOLEANS},
+}
 
 
 def explicit(arguments: Sequence[str]) -> list[str]:
     """Give every flag with an optional value its value, so that none takes the next word.
 
-    A word right behind a bare quantisation flag is its pattern only when there are three words,
-    one more than there are paths.
+    A word right behind such a flag is its value only when there is one word more than there are
+    paths, and, for a boolean, when it reads as one.
     """
-    words = [word for word in arguments if not word.startswith("-")]
-    spare = len(words) - 2 - _values_taken(arguments)
+    spare = len(list(_loose(arguments))) - 2
     result: list[str] = []
-    pending = iter(range(len(arguments)))
-    for index in pending:
-        word = arguments[index]
-        name = word.removeprefix("--")
-        following = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        if word.startswith("--") and name in _QUANTIZE:
-            if spare > 0 and not following.startswith("-"):
-                result.append(f"{word}={following}")
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*result, word, *rest]
+        if word in _BARE:
+            if spare > 0 and rest and _may_be_value(word, rest[0]):
                 spare -= 1
-                next(pending)
+                result.append(f"{word}={rest.pop(0)}")
             else:
-                result.append(f"{word}=*")
-        elif word.startswith("--") and name in _BOOLEANS:
-            result.append(f"{word}=True")
-        else:
-            result.append(word)
+                result.append(f"{word}={_BARE[word]}")
+            continue
+        result.append(word)
+        if word in _valued() and rest:
+            result.append(rest.pop(0))
     return result
 
 
-def _values_taken(arguments: Sequence[str]) -> int:
-    """Words that belong to flags which always take a value."""
-    own = {f"--{name}" for name in (*_QUANTIZE, *_BOOLEANS)} | {"--version", "-v", "--help", "-h"}
-    return sum(
-        word.startswith("-") and "=" not in word and word not in own and index + 1 < len(arguments)
-        for index, word in enumerate(arguments)
-    )
+def _may_be_value(flag: str, word: str) -> bool:
+    if word.startswith("-"):
+        return False
+    return _BARE[flag] == "*" or _BOOLEAN.fullmatch(word) is not None
+
+
+def _loose(arguments: Sequence[str]) -> Iterator[str]:
+    """The words that are no flags and belong to no flag that always takes a value."""
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--":
+            yield from rest
+        elif word in _valued():
+            next(rest, None)
+        elif not word.startswith("-"):
+            yield word
+
+
+def _valued() -> set[str]:
+    """The flags that always take a value."""
+    options = [entry for entry in converter.params if isinstance(entry, click.Option)]
+    names = {name for option in options if not option.is_flag for name in option.opts}
+    return names - _BARE.keys()
 
 
 def _boolean_option(name: str, *, default: bool, text: str) -> Callable[[_Command], _Command]:
@@ -146,15 +165,18 @@ def run(options: dict[str, Any]) -> None:
     for name in ("input_path", "output_path"):
         if not options[name]:
             raise UsageError(f"Missing {name} argument", hint="see --help")
-    source, given = Path(options["input_path"]), options["input_format"]
+    given = options["input_format"]
     output = options["output_format"] or _INFERRED[given]
     _check_pair(given, output, options)
+    if output != "tfjs_layers_model":
+        options = _without_effect(options, output)
+    reader = _input_format(Path(options["input_path"]), given)
     with progress_bar() as progress:
         report = convert(
-            source,
-            Path(options["output_path"]),
-            from_=_input_format(source, given),
-            to=_target(source, given, output),
+            options["input_path"],
+            options["output_path"],
+            from_=reader,
+            to=_target(reader, output),
             quantize=_rules(options),
             shard_size=options["weight_shard_size_bytes"] or 4 << 20,
             split_weights_by_layer=options["split_weights_by_layer"],
@@ -165,12 +187,15 @@ def run(options: dict[str, Any]) -> None:
 
 
 def _check_pair(given: str, output: str, options: dict[str, Any]) -> None:
-    if given not in _INPUTS or output not in _OUTPUTS or (
-        given != "tfjs_layers_model" and output != "tfjs_layers_model"
+    if (
+        given not in _INPUTS
+        or output not in _OUTPUTS
+        or (given != "tfjs_layers_model" and output != "tfjs_layers_model")
     ):
         raise UnsupportedError(
             f"Unsupported input_format - output_format pair: {given} - {output}",
-            hint="this release of tfjs converts Keras models to TF.js layers models and back",
+            hint="this release of tfjs converts Keras models to TF.js layers models and back; "
+            f"--input_format names what the source is: {', '.join(_INPUTS)}",
         )
     size = options["weight_shard_size_bytes"]
     if size is not None and size < 1:
@@ -190,20 +215,27 @@ def _check_pair(given: str, output: str, options: dict[str, Any]) -> None:
         raise UsageError("The --control_flow_v2 flag is applicable only to tfjs_graph_model")
 
 
+def _without_effect(options: dict[str, Any], output: str) -> dict[str, Any]:
+    """Leave out what has no place in Keras's files; the official tool passes over it in silence."""
+    names = [*_QUANTIZE, "quantization_bytes", "split_weights_by_layer", "metadata"]
+    given = [name for name in names if options[name]]
+    for name in given:
+        click.echo(f"warning: --{name} has no effect on {output} output", err=True)
+    return {**options, **dict.fromkeys(given)}
+
+
 def _input_format(source: Path, given: str) -> str | None:
     """The format that the file really is, where it is one that the flag can mean."""
     from tfjs.formats.registry import all_formats  # noqa: PLC0415 - keeps --help fast
 
-    if source.exists():
-        for name in _INPUTS[given]:
-            if name in all_formats() and all_formats()[name].sniff(source):
-                return name
-    return None if not source.exists() else _INPUTS[given][0]
+    if not os.path.exists(source):
+        return None
+    names = _INPUTS[given]
+    return next((name for name in names if all_formats()[name].sniff(source)), names[0])
 
 
-def _target(source: Path, given: str, output: str) -> str:
-    weights_only = _input_format(source, given) in ("h5-weights", "tfjs-weights")
-    if weights_only:
+def _target(reader: str | None, output: str) -> str:
+    if reader in ("h5-weights", "tfjs-weights"):
         return "tfjs-weights" if output == "tfjs_layers_model" else "h5-weights"
     return _OUTPUTS[output]
 
@@ -211,13 +243,13 @@ def _target(source: Path, given: str, output: str) -> str:
 def _rules(options: dict[str, Any]) -> Rules:
     rules: Rules = {}
     for name in _QUANTIZE:
+        if options[name] == "":
+            raise UsageError(f"--{name}= names no weights", hint=f"--{name} takes all of them")
         if options[name] is not None:
             add_rule(rules, name.removeprefix("quantize_"), options[name])
     if options["quantization_bytes"]:
         if rules:
-            raise UsageError(
-                "--quantization_bytes cannot be used with the new quantization flags"
-            )
+            raise UsageError("--quantization_bytes cannot be used with the new quantization flags")
         click.echo(
             "warning: --quantization_bytes is deprecated, use --quantize_uint8 or "
             "--quantize_uint16",
@@ -234,4 +266,5 @@ def _pairs(metadata: str | None) -> list[str]:
 
 def main() -> None:
     """Entry point of `tensorflowjs_converter`."""
+    clean_up_on_sigterm()
     converter(explicit(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ import click
 from tfjs.errors import TfjsError
 
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+
+
+def clean_up_on_sigterm() -> None:
+    """Let SIGTERM end the process as an exception does, so that half-written files are removed."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 @contextlib.contextmanager
@@ -25,11 +31,9 @@ def reported(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         _tell("interrupted; nothing was changed", debug=False)
         sys.exit(130)
-    except click.exceptions.Exit:
-        raise
-    except click.ClickException:
-        raise
-    except Exception as error:
+    except (click.exceptions.Exit, click.ClickException, BrokenPipeError):
+        raise  # click itself ends these, a reader that went away (`| head`) in silence
+    except Exception as error:  # noqa: BLE001 - whatever is left is a defect
         _tell(
             f"internal error: {type(error).__name__}: {error}\n"
             "  hint: this is a defect of tfjs; run again with --debug and report what it prints",

@@ -8,28 +8,30 @@ from typing import Any
 import click
 
 from tfjs import __version__
-from tfjs.cli.errors import reported
+from tfjs.cli.errors import clean_up_on_sigterm, reported
 from tfjs.cli.options import parse_metadata, parse_quantize, parse_size
 
 _CONVERT_HELP = """Convert a model: SOURCE to DEST.
 
 \b
-SOURCE is a file or folder, and is recognised by its contents:
-  model.keras              Keras 3, and tf.keras 2.12 to 2.15
-  model.h5, model.hdf5     Keras HDF5, Keras 1 to 3 (with or without a model in it)
-  architecture.json        Keras model.to_json(), with its weights file beside it
-  saved_model/             SavedModel of tf.keras, by its Keras metadata
-  web_model/, model.json   TF.js layers model, or weights alone
+SOURCE is a file or folder, recognised by its contents (or named with --from):
+  keras              model.keras      Keras 3, tf.keras 2.12 to 2.15
+  keras-h5           model.h5         Keras 1 to 3 in HDF5
+  h5-weights         weights.h5       Keras weights without a model
+  keras-json         model.json       model.to_json(), its weights beside it
+  keras-saved-model  saved_model/     tf.keras in a SavedModel
+  tfjs-layers        web_model/       TF.js layers model, or its model.json
+  tfjs-weights       weights/         TF.js weights without a model
 \b
-DEST tells by its ending what to write:
-  web_model                a folder: TF.js layers model (model.json and weight files)
-  model.keras              Keras 3
-  model.h5                 Keras HDF5, for tf_keras and Keras 3
+DEST tells by its ending what to write (or --to does):
+  web_model          a folder: TF.js layers model, or weights
+  model.keras        Keras 3
+  model.h5           Keras HDF5, for tf_keras and Keras 3, or weights
 \b
 Examples:
   tfjs convert model.keras web_model
   tfjs convert model.h5 web_model --quantize float16
-  tfjs convert model.h5 web_model --quantize 'uint8=conv*,dense_1/kernel' --quantize float16
+  tfjs convert model.h5 web_model --quantize 'uint8=conv*,dense/kernel'
   tfjs convert web_model/model.json model.keras
   tfjs convert web_model web_model_8mb --shard-size 8MiB --dequantize
 
@@ -48,8 +50,8 @@ def cli() -> None:
 
 
 @cli.command(help=_CONVERT_HELP, short_help="Convert a model from one format to another.")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path())
+@click.argument("dest", type=click.Path())
 @click.option("--from", "from_", metavar="FORMAT", help="Format of SOURCE. [default: recognised]")
 @click.option("--to", metavar="FORMAT", help="Format of DEST. [default: from its ending]")
 @click.option(
@@ -66,7 +68,9 @@ def cli() -> None:
     help="Store weights as float16, uint8 or uint16: all, or those whose names match one of the "
     "comma-separated patterns (* ? [ab]). May be repeated.",
 )
-@click.option("--dequantize", is_flag=True, help="Expand weights that SOURCE stores in fewer bytes.")
+@click.option(
+    "--dequantize", is_flag=True, help="Expand weights that SOURCE stores in fewer bytes."
+)
 @click.option(
     "--shard-size",
     default="4MiB",
@@ -107,4 +111,5 @@ def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 -
 
 def main() -> None:
     """Entry point of `tfjs`."""
+    clean_up_on_sigterm()
     cli()

@@ -42,11 +42,16 @@ def parse_quantize(values: Sequence[str]) -> Rules:
     """Quantisation rules from `uint8=conv*,dense/kernel` and `float16`.
 
     Raises:
-        UsageError: a dtype is unknown.
+        UsageError: a dtype is unknown, or there is a `=` with nothing behind it.
     """
     rules: Rules = {}
     for value in values:
         dtype, given, patterns = value.partition("=")
+        if given and not patterns.strip():
+            raise UsageError(
+                f"--quantize {value} names no weights",
+                hint=f"{dtype} alone stores all weights so, {dtype}=PATTERNS some of them",
+            )
         if dtype not in _DTYPES:
             raise UsageError(
                 f"weights cannot be stored as {dtype!r}", hint=f"choose from {', '.join(_DTYPES)}"
@@ -58,7 +63,7 @@ def parse_quantize(values: Sequence[str]) -> Rules:
 def add_rule(rules: Rules, dtype: str, patterns: str) -> None:
     """Add comma-separated patterns for a dtype; none, or a bare `*`, stands for all others."""
     key = cast("Literal['float16', 'uint8', 'uint16']", dtype)
-    names = [name for name in patterns.split(",") if name]
+    names = [name.strip() for name in patterns.split(",") if name.strip()]
     before = rules.get(key)
     if not names or names == ["*"] or before is True:
         rules[key] = True

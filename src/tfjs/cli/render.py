@@ -50,17 +50,31 @@ def progress_bar() -> Iterator[Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console  # noqa: PLC0415 - rich is slow to import
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("writing weights", total=None, visible=False)
+    with contextlib.ExitStack() as stack:
+        shown: list[Progress] = []
 
         def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=total >= _PROGRESS_FROM)
+            if total < _PROGRESS_FROM:
+                return
+            if not shown:
+                shown.append(_start_bar(stack))
+            shown[0](done, total)
 
         yield show
+
+
+def _start_bar(stack: contextlib.ExitStack) -> Progress:
+    from rich import progress  # noqa: PLC0415 - rich is slow to import
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+    )
+    bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+    task = stack.enter_context(bar).add_task("writing weights", total=None)
+    return lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _line(label: str, text: str) -> str:
@@ -72,9 +86,13 @@ def _read(report: Report) -> str:
     if report.producer:
         parts.append(report.producer)
     if report.layers:
-        parts.append(f"{report.layers:,} layers")
-    parts.append(f"{report.parameters:,} parameters")
+        parts.append(_count(report.layers, "layer"))
+    parts.append(_count(report.parameters, "parameter"))
     return f"{report.source} ({', '.join(parts)})"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _wrote(report: Report) -> str:

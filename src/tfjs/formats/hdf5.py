@@ -29,14 +29,19 @@ def has_signature(path: Path) -> bool:
         return False
 
 
-def tensor_at(file: Hdf5File, path: str) -> Tensor:
+def tensor_at(file: Hdf5File, path: str, *, mapped: bool = True) -> Tensor:
     """A dataset as a tensor; its bytes are mapped where they stand in one piece.
+
+    Args:
+        file: the file.
+        path: where the dataset is in it.
+        mapped: whether the file stays where it is; else everything is read through `file`.
 
     Raises:
         FormatError: there is no such dataset, or it cannot be read safely.
     """
     dataset = file.dataset(path)
-    if dataset.offset is None or dataset.dtype_name == "string":
+    if not mapped or dataset.offset is None or dataset.dtype_name == "string":
         return Hdf5Tensor(file, dataset)
     span = FileSpan(file.path, dataset.offset, dataset.nbytes)
     return SpanTensor(dataset.dtype_name, dataset.shape, [span])
@@ -119,7 +124,9 @@ class Hdf5Writer:
         for index, part in enumerate(np.array_split(array, count)):
             attributes[f"{attribute}{index}"] = part
 
-    def dataset(self, path: str, tensor: Tensor, attributes: Mapping[str, str] | None = None) -> None:
+    def dataset(
+        self, path: str, tensor: Tensor, attributes: Mapping[str, str] | None = None
+    ) -> None:
         """Make room for a tensor.
 
         Raises:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tfjs.errors import CorruptFileError, UnsupportedError
 from tfjs.formats.hdf5 import Hdf5Writer, tensor_at
 from tfjs.formats.keras_matching import Origin, StoredWeight, assign_weights, keep_weights
+from tfjs.formats.keras_target import is_custom
 from tfjs.ir.layers_model import Layer, LayersModel
 from tfjs.ir.tensor import Tensor
 from tfjs.layers.registry import is_operation, spec_of
@@ -87,10 +88,10 @@ def load_weights(model: LayersModel, file: Hdf5File, group: str, origin: Origin)
             raise CorruptFileError(
                 f"has no weights for the layer {layer.name!r} ({layer.class_name})", where=where
             )
-        if entry is not None and _is_custom(layer):
-            keep_weights(layer, entry.weights)
-        elif entry is not None:
-            assign_weights(layer, own, entry.weights, origin, where)
+        if entry is not None:
+            left = _keep_custom(layer, own, entry.weights)
+            if own or left:
+                assign_weights(layer, own, left, origin, where)
     if by_name:
         raise CorruptFileError(
             f"has weights for layers that the model lacks: {', '.join(list(by_name)[:5])}",
@@ -109,9 +110,7 @@ def legacy_weights(model: LayersModel) -> list[StoredLayer]:
         names = [item.short for item in found]
         if len(set(names)) < len(names):
             names = [item.full for item in found]
-        weights = [
-            StoredWeight(name, item.tensor) for name, item in zip(names, found, strict=True)
-        ]
+        weights = [StoredWeight(name, item.tensor) for name, item in zip(names, found, strict=True)]
         layers.append(StoredLayer(layer.name, weights))
     return layers
 
@@ -185,8 +184,7 @@ def _read_weights(file: Hdf5File, group: str) -> list[StoredWeight]:
     if len(set(names)) < len(names):
         raise CorruptFileError(f"lists a weight of {group!r} twice", where=where)
     return [
-        StoredWeight(name.removesuffix(":0"), tensor_at(file, _join(group, name)))
-        for name in names
+        StoredWeight(name.removesuffix(":0"), tensor_at(file, _join(group, name))) for name in names
     ]
 
 
@@ -217,8 +215,28 @@ def _join(group: str, name: str) -> str:
     return f"{group}/{name}" if group else name
 
 
-def _is_custom(layer: Layer) -> bool:
-    return layer.model is None and spec_of(layer) is None and not is_operation(layer)
+def _keep_custom(
+    layer: Layer, own: Sequence[Place], stored: list[StoredWeight]
+) -> list[StoredWeight]:
+    """Give classes that are not Keras's, however deep, what is stored for them.
+
+    Returns:
+        What is left for the others.
+    """
+    custom = [inner for _, inner in layer.walk() if is_custom(inner)]
+    if len(custom) == 1 and not own:
+        keep_weights(custom[0], stored)
+        return []
+    left = stored
+    for inner in custom:
+        mine = [item for item in left if inner.name in item.name.split("/")[:-1]]
+        keep_weights(inner, mine)
+        left = [item for item in left if item not in mine]
+    return left
+
+
+def _has_custom(layer: Layer) -> bool:
+    return any(is_custom(inner) for _, inner in layer.walk())
 
 
 def _names_agree(
@@ -234,7 +252,7 @@ def _in_order(
     weighed = [layer for layer, own in places if own]
     if len(weighed) != len(stored):
         # Classes that are not Keras's may have weights or not.
-        weighed = [layer for layer, own in places if own or _is_custom(layer)]
+        weighed = [layer for layer, own in places if own or _has_custom(layer)]
     if len(weighed) != len(stored):
         names = {entry.name for entry in stored}
         missing = [layer.name for layer in weighed if layer.name not in names]

@@ -63,7 +63,11 @@ class _Expected(NamedTuple):
 
 
 def assign_weights(
-    layer: Layer, places: Sequence[Place], stored: Sequence[StoredWeight], origin: Origin, where: str
+    layer: Layer,
+    places: Sequence[Place],
+    stored: Sequence[StoredWeight],
+    origin: Origin,
+    where: str,
 ) -> None:
     """Give the stored arrays of one top-level layer to the layers that own them.
 
@@ -103,9 +107,7 @@ def keep_weights(layer: Layer, stored: Sequence[StoredWeight]) -> None:
     names = [last_component(item.name) for item in stored]
     if len(set(names)) < len(names):
         names = [_below(item.name, layer.name) for item in stored]
-    layer.weights += [
-        Weight(name, item.tensor) for name, item in zip(names, stored, strict=True)
-    ]
+    layer.weights += [Weight(name, item.tensor) for name, item in zip(names, stored, strict=True)]
 
 
 def _below(name: str, layer: str) -> str:
@@ -141,9 +143,7 @@ def _orders(expected: list[_Expected]) -> list[list[_Expected]]:
     return [by_flags, by_kind, expected]
 
 
-def _by_order(
-    expected: list[_Expected], stored: Sequence[StoredWeight]
-) -> list[_Expected] | None:
+def _by_order(expected: list[_Expected], stored: Sequence[StoredWeight]) -> list[_Expected] | None:
     """The first order whose names and shapes agree; failing that, whose names do not disagree."""
     known = {name for entry in expected for name in entry.array.names}
     for strict in (True, False):
@@ -170,9 +170,7 @@ def _possible_names(name: str) -> set[str]:
     return {last, _UNIQUE_SUFFIX.sub("", last)}
 
 
-def _by_name(
-    expected: list[_Expected], stored: Sequence[StoredWeight]
-) -> list[_Expected] | None:
+def _by_name(expected: list[_Expected], stored: Sequence[StoredWeight]) -> list[_Expected] | None:
     """The arrays of a nested model by the names of its layers, where the file has those names."""
     if not any(entry.place.models for entry in expected):
         return None

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfjs.errors import CorruptFileError
 from tfjs.formats.hdf5 import tensor_at
+from tfjs.io.json import read_json
+from tfjs.io.paths import inside
 from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Weight
 from tfjs.ir.tensor import Tensor
 from tfjs.layers.registry import is_operation, spec_of
@@ -25,7 +28,7 @@ OPTIMIZER = "optimizer"
 # How tf.keras 2.12 and 2.13 call what is `layers` since.
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
 # Objects of layers and models whose variables are no weights.
-_NO_WEIGHTS = frozenset(
+NO_WEIGHTS = frozenset(
     {OPTIMIZER, "metrics", "_metrics", "compile_metrics", "_compile_metrics", "loss_tracker"}
     | {"_loss_tracker", "seed_generator", "_seed_generator", "random_generator"}
     | {"_random_generator", "_compile_loss", "compile_loss"}
@@ -49,8 +52,12 @@ class Variables:
 Store = dict[str, Variables]
 
 
-def read_store(files: Iterable[Hdf5File]) -> Store:
+def read_store(files: Iterable[Hdf5File], *, mapped: bool = True) -> Store:
     """All variables of one file, or of the several that a large model is cut into.
+
+    Args:
+        files: the files.
+        mapped: whether they stay where they are, so that datasets can be mapped.
 
     Raises:
         FormatError: the files are damaged, or a variable is in two of them.
@@ -66,13 +73,27 @@ def read_store(files: Iterable[Hdf5File]) -> Store:
                 )
             found = store.setdefault(holder, Variables())
             if number in found.tensors:
-                raise CorruptFileError(
-                    f"{dataset.path!r} is in two files", where=str(file.path)
-                )
+                raise CorruptFileError(f"{dataset.path!r} is in two files", where=str(file.path))
             name = file.attrs(group).get("name") if found.name is None else found.name
             found.name = name if isinstance(name, str) else None
-            found.tensors[number] = tensor_at(file, dataset.path)
+            found.tensors[number] = tensor_at(file, dataset.path, mapped=mapped)
     return store
+
+
+def open_store(path: Path) -> Store:
+    """All variables of `NAME.weights.h5`, or of the files that `NAME.weights.json` names.
+
+    Raises:
+        FormatError: a file is missing or damaged.
+    """
+    from tfjs.wire.hdf5 import Hdf5File
+
+    if path.suffix != ".json":
+        return read_store([Hdf5File.open(path)])
+    where = str(path)
+    names = shard_names(read_json(path), where)
+    files = [inside(path.parent, name, where=where) for name in names]
+    return read_store(Hdf5File.open(file) for file in files)
 
 
 def shard_names(index: Any, where: str) -> list[str]:
@@ -112,20 +133,20 @@ def load_store(model: LayersModel, store: Store, where: str) -> list[OptimizerWe
     for layer, own in places:
         for place in own:
             _give(place, store, f"{where}, layer {layer.name!r} ({layer.class_name})")
-    for layer, group in _custom_layers(model, ""):
+    for layer, group in custom_layers(model):
         _keep(layer, group, store)
     state = store.pop(OPTIMIZER, Variables())
     left = [
         f"{group}/vars/{number}"
         for group, variables in sorted(store.items())
-        if not _NO_WEIGHTS & set(group.split("/"))
+        if not NO_WEIGHTS & set(group.split("/"))
         for number in variables.tensors
     ]
     if left:
         raise CorruptFileError(
             f"has {len(left)} variables that the model lacks: {', '.join(left[:5])}", where=where
         )
-    return [OptimizerWeight(number, tensor) for number, tensor in _ordered(state)]
+    return [OptimizerWeight(number, tensor) for number, tensor in ordered(state)]
 
 
 def custom_weights(layer: Layer, group: str) -> Iterator[tuple[str, Tensor]]:
@@ -167,14 +188,15 @@ def _give(place: Place, store: Store, where: str) -> None:
     place.layer.weights.append(Weight(slot.name, tensor, slot.trainable))
 
 
-def _custom_layers(model: LayersModel, group: str) -> Iterator[tuple[Layer, str]]:
+def custom_layers(model: LayersModel, group: str = "") -> Iterator[tuple[Layer, str]]:
+    """The layers of classes that are not Keras's, however deep, with the paths of each."""
     for layer, path in layer_groups(model, group):
         yield from _custom_below(layer, path)
 
 
 def _custom_below(layer: Layer, path: str) -> Iterator[tuple[Layer, str]]:
     if layer.model is not None:
-        yield from _custom_layers(layer.model, path)
+        yield from custom_layers(layer.model, path)
     elif spec_of(layer) is None:
         yield layer, path
     else:
@@ -188,13 +210,14 @@ def _keep(layer: Layer, group: str, store: Store) -> None:
     below = f"{group}/"
     for path in sorted(path for path in store if path == group or path.startswith(below)):
         inner = path[len(below) :]
-        if _NO_WEIGHTS & set(inner.split("/")):
+        if NO_WEIGHTS & set(inner.split("/")):
             continue
-        for number, tensor in _ordered(store.pop(path)):
+        for number, tensor in ordered(store.pop(path)):
             layer.weights.append(Weight(f"{inner}/{number}" if inner else number, tensor))
 
 
-def _ordered(variables: Variables) -> list[tuple[str, Tensor]]:
+def ordered(variables: Variables) -> list[tuple[str, Tensor]]:
+    """The variables of an object by their numbers."""
     return sorted(
         variables.tensors.items(), key=lambda item: (not item[0].isdigit(), len(item[0]), item[0])
     )
@@ -242,7 +265,7 @@ def _by_name(model: LayersModel, store: Store, group: str) -> Callable[[Layer], 
         if variables.name is not None and path.startswith(below) and "/" not in path[len(below) :]
     }
     names = {layer.name for layer in model.layers}
-    weighed = [layer for layer, own in model_places(model) if own and _holds_own(layer)]
+    weighed = [layer for layer in model.layers if _holds_own(layer)]
     if not named or not set(named) <= names or any(layer.name not in named for layer in weighed):
         return None
     paths = {layer.name: path for layer, path in layer_groups(model, group)}

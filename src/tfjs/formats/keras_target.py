@@ -64,7 +64,7 @@ def keras_model(content: Content) -> tuple[LayersModel, list[str]]:
             hint="name the architecture JSON as the source, or write an .h5 file of weights",
         )
     notes = []
-    custom = sorted({layer.class_name for _, layer in content.walk() if _is_custom(layer)})
+    custom = sorted({layer.class_name for _, layer in content.walk() if is_custom(layer)})
     if custom:
         notes.append(f"whoever loads the file must give Keras the classes {', '.join(custom)}")
     if any(isinstance(weight.tensor, QuantizedTensor) for _, weight in content.weights()):
@@ -84,5 +84,6 @@ def report(model: LayersModel, path: Path, size: int, notes: list[str]) -> Writt
     )
 
 
-def _is_custom(layer: Layer) -> bool:
+def is_custom(layer: Layer) -> bool:
+    """Whether the layer is of a class that is not Keras's."""
     return layer.model is None and spec_of(layer) is None and not is_operation(layer)

@@ -113,12 +113,12 @@ def affine_quantization(low: float, high: float, dtype: QuantizedDtype) -> Quant
     steps = _LARGEST[dtype]
     scale = (high - low) / steps
     if scale == 0.0:  # one value only, or values that differ by less than can be told
-        return Quantization(dtype, scale=1.0, min=low + 0.0)
+        return Quantization(dtype, scale=1.0, min=low + 0.0)  # no -0.0
     if low <= 0.0 <= high:
         shifted = -round(-low / scale) * scale
         if abs(shifted) < FLOAT32_LIMIT and abs(steps * scale + shifted) < FLOAT32_LIMIT:
             low = shifted
-    return Quantization(dtype, scale=scale, min=low + 0.0)  # + 0.0 makes -0.0 plain
+    return Quantization(dtype, scale=scale, min=low)
 
 
 def quantize_block(block: Array, quantization: Quantization) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -10,8 +11,10 @@ from pkgutil import iter_modules
 from tfjs import formats
 from tfjs.errors import FormatError, UnknownFormatError, UsageError
 from tfjs.formats.base import Format
+from tfjs.io.mistaken import mistaken_file
 
 _HEAD = 512
+_GRAPH_MODEL = "a TF.js graph model, which holds no layers"
 
 
 @cache
@@ -43,11 +46,14 @@ def detect(path: Path) -> Format:
         FormatError: there is nothing at the path.
         UnknownFormatError: no reader recognises it.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises for a name that is too long
         raise FormatError("does not exist", where=str(path))
     for entry in all_formats().values():
         if entry.sniff(path):
             return entry
+    other = mistaken_file(path) if path.is_file() else None
+    if other is not None:
+        raise UnknownFormatError(f"is {other.what}", where=str(path), hint=other.hint)
     raise UnknownFormatError(
         f"is no model that tfjs reads: {_describe(path)}",
         where=str(path),
@@ -80,23 +86,36 @@ def for_output(path: Path, *, weights_only: bool) -> Format:
 
 
 def _describe(path: Path) -> str:
-    if path.is_dir():
-        if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
-            return "a TensorFlow SavedModel without the metadata of a Keras model"
-        names = sorted(entry.name for entry in path.iterdir())[:5]
-        return f"a folder with {', '.join(names)}" if names else "an empty folder"
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
+        if path.is_dir():
+            return _describe_folder(path)
+        head = _head(path)
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    start = head.lstrip()[:15].lower()
+        raise FormatError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if not head:
         return "an empty file"
-    if start.startswith((b"<!doctype", b"<html")):
-        return "an HTML page, such as a server sends in place of a missing file"
-    if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the file itself (run git lfs pull)"
-    if start.startswith(b"{") and b'"graph-model"' in head:
-        return "a TF.js graph model, which holds no layers"
+    if head.startswith(b"PK\x03\x04"):
+        return "a zip archive without a Keras model in it (unzip it first)"
+    if _is_graph_model(head):
+        return _GRAPH_MODEL
     return f"a file that begins with {head[:8]!r}"
+
+
+def _describe_folder(path: Path) -> str:
+    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
+        return "a TensorFlow SavedModel without the metadata of a Keras model"
+    if (path / "model.json").is_file() and _is_graph_model(_head(path / "model.json")):
+        return _GRAPH_MODEL
+    names = sorted(entry.name for entry in path.iterdir())
+    if not names:
+        return "an empty folder"
+    return f"a folder with {', '.join(names[:5])}" + (" ..." if len(names) > 5 else "")
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(_HEAD)
+
+
+def _is_graph_model(head: bytes) -> bool:
+    return head.lstrip().startswith(b"{") and b'"graph-model"' in head

@@ -27,15 +27,15 @@ from tfjs.layers.initial_states import spilled_states
 from tfjs.layers.masks import MaskFlow, State, feeds_only
 from tfjs.layers.naming import rename_for_tfjs
 from tfjs.layers.registry import spec_of
-from tfjs.layers.shapes import Shapes, infer_shapes
+from tfjs.layers.shapes import Shapes, common_shapes, infer_shapes
 from tfjs.layers.structure import ordered_calls
 from tfjs.layers.vocabulary import layer_keys
 
 CustomLayers = Literal["refuse", "keep"]
 
 GRAPH_ADVICE = (
-    "a graph model can hold it: export the model with model.export('folder') and convert that "
-    "SavedModel with --to tfjs-graph"
+    "a TF.js graph model can hold what a layers model cannot; it is made from the SavedModel "
+    "that model.export('folder') writes"
 )
 
 # Keys that never change an answer in inference, whatever the layer.
@@ -111,7 +111,7 @@ def _legalize_model(
     values: dict[TensorRef, TensorRef] = {}
     applies: dict[str, Apply] = {}
     for layer, index in ordered_calls(model):
-        build.current = layer
+        build.current, build.call = layer, index
         arriving = [values[ref] for ref in build.tensors_in(layer, index)]
         if layer.name not in applies:
             applies[layer.name] = build.express(layer, arriving)
@@ -125,6 +125,7 @@ class Builder:
 
     Attributes:
         current: the layer that is being expressed.
+        call: which of its calls is being made, from 0.
         findings: rewrites, warnings and problems so far.
     """
 
@@ -146,6 +147,7 @@ class Builder:
         self._mask_operations = masked.mask_operations(model)
         self.findings = findings
         self.current = model.layers[0]
+        self.call = 0
 
     # What the model says ---------------------------------------------------------------------
 
@@ -211,7 +213,8 @@ class Builder:
             arriving: the built tensors of its first call.
         """
         if layer.model is not None:
-            shapes = self.input_shapes(layer)
+            calls = range(len(layer.calls))
+            shapes = common_shapes([self.input_shapes(layer, call) for call in calls])
             path = f"{self._path}{layer.name}/"
             states = [self._flow.state(ref) for ref in arriving]
             inner = _legalize_model(layer.model, self.findings, shapes, path, states)

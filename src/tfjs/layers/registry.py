@@ -17,5 +17,5 @@ def spec_of(layer: Layer) -> LayerSpec | None:
     Operations are declared under names such as `ops.Add`, since some share a layer's name.
     """
     if is_operation(layer):
-        return find(f"ops.{layer.class_name}")
+        return find(f"ops.{layer.class_name}") or find("ops.?")
     return find(layer.class_name)

@@ -38,3 +38,19 @@ def output_shapes(layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | 
         return [inner.get(ref) for ref in flatten(layer.model.outputs)]
     spec = spec_of(layer)
     return [None] if spec is None else spec.infer(layer, inputs)
+
+
+def common_shapes(calls: Sequence[Sequence[Shape | None]]) -> list[Shape | None]:
+    """The shapes that hold for all calls of a layer; sizes that differ are unknown.
+
+    Args:
+        calls: the shapes of the tensors that go into each call, as many for each.
+    """
+    return [_common(shapes) for shapes in zip(*calls, strict=True)]
+
+
+def _common(shapes: Sequence[Shape | None]) -> Shape | None:
+    known = [shape for shape in shapes if shape is not None]
+    if len(known) < len(shapes) or len({len(shape) for shape in known}) != 1:
+        return None
+    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*known, strict=True))

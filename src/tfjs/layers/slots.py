@@ -153,7 +153,9 @@ def _children(
     arriving = [_inside(layer, shape) for shape in inputs[:1]]
     for attribute, child in layer.children.items():
         container, _, index = attribute.partition("/")
-        name = f"{container}/{_numbered(snake_case(child.class_name), used)}" if index else attribute
+        name = (
+            f"{container}/{_numbered(snake_case(child.class_name), used)}" if index else attribute
+        )
         yield f"{group}/{name}", child, arriving
         if index:
             arriving = output_shapes(child, arriving)[:1]

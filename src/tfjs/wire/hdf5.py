@@ -6,7 +6,6 @@ come out.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import weakref
@@ -20,13 +19,14 @@ from tfjs.errors import CorruptFileError, FormatError, UnsafeFileError, UsageErr
 from tfjs.io.files import FileSpan, file_size
 from tfjs.wire.hdf5_dataset import Hdf5Dataset
 from tfjs.wire.hdf5_errors import translated
+from tfjs.wire.hdf5_heap import Strings, attribute_data
 from tfjs.wire.hdf5_types import Hdf5Types
+from tfjs.wire.hdf5_window import Hdf5Bytes, Window
 
 __all__ = ["Hdf5Dataset", "Hdf5File"]
 
 _MOST_DEPTH = 128
 _MOST_SOFT_LINKS = 16
-_ATTRIBUTE_LIMIT = 256 << 20
 
 _Parts = tuple[str, ...]
 
@@ -42,14 +42,12 @@ class Hdf5File:
     data in other files, and for types other than numbers, bools and strings.
     """
 
-    def __init__(self, span: FileSpan, handle: Any, window: _Window | None) -> None:
-        self.path = span.path
-        self._where = str(span.path)
-        self._base = span.offset
-        self._size = span.length
-        self._handle = handle
+    def __init__(self, content: Hdf5Bytes, handle: Any, path: Path) -> None:
+        self.path = path
+        self._where = content.where
+        self._content = content
         # Also at the end of the interpreter, which HDF5 crashes when it still holds a window.
-        self._finalizer = weakref.finalize(self, _close, handle, window)
+        self._finalizer = weakref.finalize(self, _close, handle, content)
         self._types = Hdf5Types()
         self._groups: dict[_Parts, Any] = {}
 
@@ -67,19 +65,18 @@ class Hdf5File:
 
         target = Path(path)
         available = file_size(target)
-        if length is None:
-            length = available - offset
-        span = FileSpan(target, offset, length, size=available)
-        window = None if (offset, length) == (0, available) else _Window(span)
-        try:
-            handle = _open_handle(span, window)
-        except BaseException:
-            if window is not None:
-                window.close()
-            raise
-        file = cls(span, handle, window)
+        span = FileSpan(
+            target, offset, available - offset if length is None else length, size=available
+        )
+        content = Hdf5Bytes(span)
+        handle = _open_handle(content)
+        file = cls(content, handle, target)
         try:
             with translated(file._where):
+                creation = handle.get_create_plist()
+                content.origin = creation.get_userblock()
+                if creation.get_sizes() != (8, 8):
+                    raise FormatError("has addresses of an unusual size", where=file._where)
                 file._groups[()] = h5g.open(handle, b"/")
         except BaseException:
             file.close()
@@ -185,9 +182,7 @@ class Hdf5File:
     def _describe(self, parts: _Parts, dataset_id: Any) -> Hdf5Dataset:
         path = "/".join(parts)
         kind = self._types.find(dataset_id.get_type(), f"{self._where}: {path}")
-        return Hdf5Dataset(
-            path, dataset_id, kind, where=self._where, base=self._base, file_size=self._size
-        )
+        return Hdf5Dataset(path, dataset_id, kind, self._content)
 
     def _group(self, parts: _Parts) -> Any:
         from h5py import h5g
@@ -269,7 +264,7 @@ class Hdf5File:
 
     def _attribute(self, target: Any, name: bytes) -> Any:
         """The value of one attribute; see `attrs`."""
-        from h5py import h5a, h5s
+        from h5py import h5a, h5o, h5s
 
         attribute = h5a.open(target, name)
         kind = self._types.find(
@@ -277,37 +272,43 @@ class Hdf5File:
         )
         if attribute.get_space().get_simple_extent_type() == h5s.NULL:
             return None
-        nbytes = math.prod(attribute.shape) * kind.size
-        if nbytes > min(self._size, _ATTRIBUTE_LIMIT):
+        shape = attribute.shape
+        nbytes = math.prod(shape) * kind.stored.itemsize
+        if nbytes > self._content.size:
             raise UnsafeFileError(
                 f"the attribute {_decode(name)!r} would have {nbytes} bytes", where=self._where
             )
-        array = np.empty(attribute.shape, kind.dtype)
-        attribute.read(array, mtype=kind.memory)
-        if not kind.is_string:
-            return array if array.shape else array.item()
-        texts = [value.decode("utf-8") for value in array.ravel().tolist()]
-        return texts if array.shape else texts[0]
+        if kind.is_variable:
+            data = attribute_data(self._content, h5o.get_info(target).addr, name)
+            values = Strings(self._content).read(data, math.prod(shape))
+        else:
+            stored = np.empty(shape, kind.stored)
+            attribute.read(stored, mtype=attribute.get_type())
+            if kind.name != "string":
+                array = kind.convert(stored)
+                return array if shape else array.item()
+            values = stored.ravel().tolist()
+        texts = [value.decode("utf-8") for value in values]
+        return texts if shape else texts[0]
 
 
-def _open_handle(span: FileSpan, window: _Window | None) -> Any:
+def _open_handle(content: Hdf5Bytes) -> Any:
     """h5py's low-level file, read only and without locks."""
     from h5py import h5f, h5fd, h5p
 
-    with translated(str(span.path)):
+    with translated(content.where):
         access = h5p.create(h5p.FILE_ACCESS)
         access.set_fclose_degree(h5f.CLOSE_STRONG)
         access.set_file_locking(False, ignore_when_disabled=True)
-        if window is not None:
-            access.set_fileobj_driver(h5fd.fileobj_driver, window)
-        return h5f.open(os.fsencode(span.path), h5f.ACC_RDONLY, access)
+        access.set_fileobj_driver(h5fd.fileobj_driver, Window(content))
+        # With this driver the name is only for messages.
+        return h5f.open(os.fsencode(content.where), h5f.ACC_RDONLY, access)
 
 
-def _close(handle: Any, window: _Window | None) -> None:
+def _close(handle: Any, content: Hdf5Bytes) -> None:
     if handle.valid:
         handle.close()
-    if window is not None:
-        window.close()
+    content.close()
 
 
 def _split(path: str) -> _Parts:
@@ -330,52 +331,3 @@ def _names(target: Any) -> list[bytes]:
     names: list[bytes] = []
     h5a.iterate(target, names.append)
     return names
-
-
-class _Window(io.RawIOBase):
-    """A span of a file as a file of its own, for HDF5 to read."""
-
-    def __init__(self, span: FileSpan) -> None:
-        self._span = span
-        self._position = 0
-        try:
-            self._file = open(span.path, "rb", buffering=0)  # noqa: SIM115 - see close
-        except OSError as error:
-            raise FormatError(f"cannot be read: {error.strerror}", where=str(span.path)) from error
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._span.length}
-        self._position = start[whence] + offset
-        return self._position
-
-    def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer whole, since h5py does not look at the count.
-
-        Raises:
-            OSError: the span ends first.
-        """
-        view = memoryview(buffer).cast("B")
-        if self._position + len(view) > self._span.length:
-            raise OSError("the file is truncated")
-        self._file.seek(self._span.offset + self._position)
-        done = 0
-        while done < len(view):
-            count = self._file.readinto(view[done:])
-            if not count:
-                raise OSError("the file is truncated")
-            done += count
-        self._position += done
-        return done

@@ -55,6 +55,7 @@ class Chunks:
         self._id = dataset_id
         self._dtype = dtype
         self._where = where
+        self._chunks: list[Chunk] | None = None
         self._filters = [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
         if len(set(self._filters)) != len(self._filters):
             raise UnsafeFileError(f"has the filters {self._filters}", where=where)
@@ -69,7 +70,9 @@ class Chunks:
     def read_into(self, target: npt.NDArray[Any], first_row: int) -> None:
         """Copy the elements of rows `first_row` and on into an array; gaps are left as they are."""
         low = (first_row, *(0 for _ in target.shape[1:]))
-        for chunk in self._list():
+        if self._chunks is None:
+            self._chunks = self._list()
+        for chunk in self._chunks:
             starts = [start - base for start, base in zip(chunk.start, low, strict=True)]
             outer = tuple(
                 slice(max(0, start), min(start + length, size))
@@ -136,7 +139,8 @@ class Chunks:
 def fletcher32(data: bytes | memoryview) -> int:
     """HDF5's Fletcher-32 of big-endian words of two bytes; an odd byte is the upper of a word.
 
-    Both sums are kept modulo 65535 in a form that is zero only for no data (H5_checksum_fletcher32).
+    Both sums are kept modulo 65535, in a form that is zero only where all words are
+    (H5_checksum_fletcher32).
     """
     even = len(data) // 2
     words = np.frombuffer(data, ">u2", even).astype(np.uint64)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tfjs.errors import CorruptFileError, FormatError, UnsafeFileError, UsageError
-from tfjs.io.files import CHUNK
+from tfjs.errors import CorruptFileError, UnsafeFileError, UsageError
+from tfjs.wire.hdf5_chunks import Chunks
 from tfjs.wire.hdf5_errors import translated
+from tfjs.wire.hdf5_heap import Strings
 from tfjs.wire.hdf5_types import Hdf5Type
+from tfjs.wire.hdf5_window import Hdf5Bytes
 
 _MOST_BYTES = 1 << 40
 _MOST_EXPANSION = 1000  # deflate reaches 1032
-# HDF5 inflates a chunk in one piece, whatever size the chunk should have; below this many stored
-# bytes that is at most some 4 GiB, above it we look first.
-_TRUSTED_CHUNK = 4 << 20
-_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
-_FILTERS = frozenset({_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF})
 
 
 class Hdf5Dataset:
@@ -38,8 +34,10 @@ class Hdf5Dataset:
     """
 
     __slots__ = (
-        "_chunks_checked",
+        "_chunks",
+        "_content",
         "_id",
+        "_start",
         "_type",
         "_where",
         "dtype",
@@ -50,78 +48,92 @@ class Hdf5Dataset:
         "shape",
     )
 
-    def __init__(
-        self, path: str, dataset_id: Any, kind: Hdf5Type, *, where: str, base: int, file_size: int
-    ) -> None:
+    def __init__(self, path: str, dataset_id: Any, kind: Hdf5Type, content: Hdf5Bytes) -> None:
         """Describe a dataset.
 
         Args:
             path: its path in the file.
             dataset_id: h5py's low-level dataset.
             kind: the type of its elements.
-            where: the file, for messages.
-            base: where the HDF5 file begins in the outer file.
-            file_size: bytes of the HDF5 file.
+            content: the file.
 
         Raises:
             UnsafeFileError: it lies in other files, or is larger than the file can account for.
             FormatError: it is compressed in a way that cannot be read.
+            CorruptFileError: it reaches past the end of the file.
         """
         self.path = path
-        self._chunks_checked = False
         self._id = dataset_id
         self._type = kind
-        self._where = f"{where}: {path}"
+        self._content = content
+        self._where = f"{content.where}: {path}"
         self.dtype = kind.dtype
         self.dtype_name = kind.name
         self.shape: tuple[int, ...] = dataset_id.shape
-        self.nbytes: int = math.prod(self.shape) * kind.size
-        self._check_bytes("it", self.nbytes, file_size)
+        self.nbytes: int = math.prod(self.shape) * kind.stored.itemsize
+        self._check_bytes("it", self.nbytes)
+        self._chunks: Chunks | None = None
         # Only a contiguous dataset without external files has an offset.
-        offset = dataset_id.get_offset()
-        if offset is None or dataset_id.get_storage_size() != self.nbytes or not self.nbytes:
-            self._check_layout(file_size)
-            offset = None
-        elif not kind.native or offset + self.nbytes > file_size:
-            offset = None
-        self.offset: int | None = None if offset is None else base + offset
+        self._start: int | None = dataset_id.get_offset()
+        if self._start is None:
+            self._check_layout()
+            self.offset: int | None = None
+            return
+        if dataset_id.get_storage_size() != self.nbytes:
+            raise CorruptFileError("has fewer or more bytes than its shape", where=self._where)
+        content.piece(self._start, self.nbytes)
+        self.offset = content.base + self._start if kind.is_mappable else None
 
     def read(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
         """Rows `start` to `stop` along the first axis, or the whole of a scalar.
 
         Raises:
             CorruptFileError: the bytes cannot be read.
-            UnsafeFileError: they expand beyond the size of the dataset.
         """
-        from h5py import h5s
-
         if not self._id.valid:
             raise UsageError("the HDF5 file is closed", where=self._where)
-        rows = slice(start, stop).indices(self.shape[0])[:2] if self.shape else (0, 1)
-        count = max(0, rows[1] - rows[0])
-        shape = (count, *self.shape[1:]) if self.shape else ()
         with translated(self._where):
-            array = np.empty(shape, self.dtype)
-            if not array.size:
-                return array
-            self._check_chunks()
-            space = self._id.get_space()
             if self.shape:
-                space.select_hyperslab((rows[0], *(0 for _ in shape[1:])), shape)
-                memory = h5s.create_simple(shape)
+                first, end, _ = slice(start, stop).indices(self.shape[0])
+                shape = (max(0, end - first), *self.shape[1:])
             else:
-                memory = h5s.create(h5s.SCALAR)
-            self._id.read(memory, space, array, self._type.memory)
+                first, shape = 0, ()
+            if not self._type.is_variable:
+                return self._type.convert(self._stored(first, shape))
+            references = self._stored(first, shape).tobytes()
+            array = np.empty(math.prod(shape), object)
+            array[:] = Strings(self._content).read(references, len(array))
+            return array.reshape(shape)
+
+    def _stored(self, first: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """A copy of the rows from `first` on, of the dtype that the file has."""
+        from h5py import h5d, h5s
+
+        dtype = self._type.stored
+        if self._start is not None:
+            row = math.prod(shape[1:]) * dtype.itemsize
+            data = self._content.piece(self._start + first * row, math.prod(shape) * dtype.itemsize)
+            return np.frombuffer(data, dtype).reshape(shape).copy()
+        plist = self._id.get_create_plist()
+        if plist.get_layout() == h5d.COMPACT:
+            array = np.empty(self.shape, dtype)
+            self._id.read(h5s.ALL, h5s.ALL, array, self._id.get_type())
+            return array[first : first + shape[0]] if shape else array
+        # Nothing was written to a contiguous dataset without an offset, nor to a missing chunk.
+        array = np.full(shape, _fill_value(plist, dtype))
+        if self._chunks is not None:
+            self._chunks.read_into(array, first)
         return array
 
-    def _check_bytes(self, what: str, nbytes: int, file_size: int) -> None:
-        if nbytes > _MOST_BYTES or nbytes > _MOST_EXPANSION * file_size:
+    def _check_bytes(self, what: str, nbytes: int) -> None:
+        if nbytes > _MOST_BYTES or nbytes > _MOST_EXPANSION * self._content.size:
             raise UnsafeFileError(
-                f"{what} would have {nbytes} bytes, in a file of {file_size}", where=self._where
+                f"{what} would have {nbytes} bytes, in a file of {self._content.size}",
+                where=self._where,
             )
 
-    def _check_layout(self, file_size: int) -> None:
-        """Refuse what other files hold, and filters that need plug-ins."""
+    def _check_layout(self) -> None:
+        """Refuse what other files hold, and chunks or filters that cannot be read."""
         from h5py import h5d, h5s
 
         if self._id.get_space().get_simple_extent_type() == h5s.NULL:
@@ -132,66 +144,16 @@ class Hdf5Dataset:
             raise UnsafeFileError("is virtual: its data lies in other datasets", where=self._where)
         if layout == h5d.CONTIGUOUS and plist.get_external_count():
             raise UnsafeFileError("keeps its data in another file", where=self._where)
-        if layout != h5d.CHUNKED:
-            return
-        self._check_bytes(
-            "one of its chunks", math.prod(plist.get_chunk()) * self._type.size, file_size
-        )
-        self._check_filters(_filters(plist))
-
-    def _check_filters(self, filters: list[int]) -> None:
-        unknown = sorted(set(filters) - _FILTERS)
-        if unknown:
-            raise FormatError(
-                f"is compressed by the HDF5 filter {unknown[0]}",
-                where=self._where,
-                hint="rewrite the file without it: h5repack -f GZIP=1 IN OUT",
-            )
-        # What stands behind the compression would have to be undone to look into it.
-        compressed = [index for index, code in enumerate(filters) if code in (_DEFLATE, _LZF)]
-        if len(compressed) > 1 or (
-            compressed and set(filters[compressed[0] + 1 :]) - {_FLETCHER32}
-        ):
-            raise UnsafeFileError(f"has the filters {filters}", where=self._where)
-
-    def _check_chunks(self) -> None:
-        """Inflate large chunks in pieces first: nothing else bounds what they expand to."""
-        if self._chunks_checked or self._id.get_storage_size() <= _TRUSTED_CHUNK:
-            return
-        plist = self._id.get_create_plist()
-        filters = _filters(plist)
-        if _DEFLATE in filters:
-            # A checksum of four bytes may have been added before the compression.
-            most = math.prod(plist.get_chunk()) * self._type.size + 4
-            for position in self._large_chunks():
-                skipped, data = self._id.read_direct_chunk(position)
-                if not skipped & 1 << filters.index(_DEFLATE) and _inflates_beyond(data, most):
-                    raise UnsafeFileError(
-                        f"a chunk of {len(data)} bytes expands beyond {most}", where=self._where
-                    )
-        self._chunks_checked = True
-
-    def _large_chunks(self) -> list[tuple[int, ...]]:
-        found: list[tuple[int, ...]] = []
-
-        def look(chunk: Any) -> None:
-            if chunk.size > _TRUSTED_CHUNK:
-                found.append(chunk.chunk_offset)
-
-        self._id.chunk_iter(look)
-        return found
+        if layout == h5d.CHUNKED:
+            self._chunks = Chunks(self._content, self._id, plist, self._type.stored, self._where)
+            self._check_bytes("a chunk", self._chunks.nbytes)
 
 
-def _filters(plist: Any) -> list[int]:
-    """The filters that a dataset's chunks pass through when written, in order."""
-    return [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
+def _fill_value(plist: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """What elements are that were never written."""
+    from h5py import h5d
 
-
-def _inflates_beyond(data: bytes, most: int) -> bool:
-    """Whether a zlib stream has more than `most` bytes; they are thrown away piece by piece."""
-    stream = zlib.decompressobj()
-    size = 0
-    while data and not stream.eof and size <= most:
-        size += len(stream.decompress(data, CHUNK))
-        data = stream.unconsumed_tail
-    return size > most
+    value = np.zeros((), dtype)
+    if dtype.kind != "V" and plist.fill_value_defined() == h5d.FILL_VALUE_USER_DEFINED:
+        plist.get_fill_value(value)
+    return value

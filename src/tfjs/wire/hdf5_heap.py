@@ -21,7 +21,7 @@ _HEADER_V1 = struct.Struct("<BxHII4x")  # version, messages, references, size
 _MESSAGE_V1 = struct.Struct("<HHB3x")  # type, size, flags
 _MESSAGE_V2 = struct.Struct("<BHB")  # type, size, flags
 _TIMES, _PHASE_CHANGE, _TRACK_ORDER = 0x20, 0x10, 0x04
-_CONTINUATION, _ATTRIBUTE, _ATTRIBUTE_INFO = 0x10, 0x0C, 0x15
+_CONTINUATION, _ATTRIBUTE = 0x10, 0x0C
 _SHARED = 0x02
 _CHECKSUM = 4
 _ATTRIBUTE_HEADER = struct.Struct("<BBHHH")  # version, flags, sizes of name, type and space
@@ -57,8 +57,8 @@ class Strings:
             total += length
             if length > size or total > self._content.size:
                 raise self._error(f"has a string of {length} bytes that is not there")
-            # Other writers than h5py count the NUL at the end.
-            strings.append(bytes(self._content.piece(start, length)).rstrip(b"\0"))
+            # Some writers count the NUL at the end.
+            strings.append(bytes(self._content.piece(start, length)).partition(b"\0")[0])
         return strings
 
     def _objects(self, address: int) -> dict[int, tuple[int, int]]:
@@ -67,9 +67,7 @@ class Strings:
         if found is not None:
             return found
         start = address + self._content.origin
-        signature, version, size = _COLLECTION.unpack(
-            self._content.piece(start, _COLLECTION.size)
-        )
+        signature, version, size = _COLLECTION.unpack(self._content.piece(start, _COLLECTION.size))
         if (signature, version) != (b"GCOL", 1):
             raise self._error(f"has no heap at {address}")
         block = self._content.piece(start, size)
@@ -111,7 +109,7 @@ def attribute_data(content: Hdf5Bytes, address: int, name: bytes) -> memoryview:
     raise FormatError(
         f"the attribute {name.decode('utf-8', 'replace')!r} is stored apart from its object",
         where=content.where,
-        hint="rewrite the file: h5repack --low=0 --high=0 IN OUT",
+        hint="save the model again with h5py's own settings for files",
     )
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tfjs.errors import UnsafeFileError
+from tfjs.wire.hdf5_heap import REFERENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +22,29 @@ class Hdf5Type:
         name: the logical dtype: NumPy's name, `bfloat16`, or `string`.
         dtype: the dtype of arrays that are read: little-endian; `uint16` with the raw bits for
             bfloat16, `S` for strings of fixed length, object (bytes) for other strings.
-        size: bytes of an element in the file.
-        native: whether the bytes in the file are those of `dtype`.
-        memory: h5py's type to read into.
+        stored: the dtype of the bytes in the file; for strings of variable length, of the
+            references to them.
     """
 
     name: str
     dtype: np.dtype[Any]
-    size: int
-    native: bool
-    memory: Any
+    stored: np.dtype[Any]
 
     @property
-    def is_string(self) -> bool:
-        """Whether elements are strings, of fixed or variable length."""
-        return self.name == "string"
+    def is_variable(self) -> bool:
+        """Whether the elements are strings of variable length."""
+        return self.dtype == np.dtype(object)
+
+    @property
+    def is_mappable(self) -> bool:
+        """Whether the bytes in the file are those of `dtype`."""
+        return self.name != "string" and (self.dtype == self.stored or self.name == "bool")
+
+    def convert(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """An array of `dtype` from one of `stored`; not for strings of variable length."""
+        if self.name == "bool":
+            return stored.astype(bool)
+        return stored.astype(self.dtype, copy=False)
 
 
 class Hdf5Types:
@@ -74,31 +84,29 @@ def _table() -> Iterator[tuple[Any, Hdf5Type]]:
     for bits in (8, 16, 32, 64):
         yield from _both_orders(f"int{bits}", f"STD_I{bits}")
         yield from _both_orders(f"uint{bits}", f"STD_U{bits}")
-    for name in ("bool", "complex64", "complex128"):
-        dtype = np.dtype(name)
-        type_id = h5t.py_create(dtype, logical=True)
-        yield type_id, Hdf5Type(name, dtype, dtype.itemsize, True, type_id)
-    # HDF5 2 has complex numbers of its own, with the same bytes as h5py's pairs.
+    bools = np.dtype(bool)
+    yield h5t.py_create(bools, logical=True), Hdf5Type("bool", bools, np.dtype(np.uint8))
     for name, code in (("complex64", "F32LE"), ("complex128", "F64LE")):
+        dtype = np.dtype(name).newbyteorder("<")
+        yield h5t.py_create(dtype), Hdf5Type(name, dtype, dtype)
+        # HDF5 2 has complex numbers of its own, with the same bytes as h5py's pairs.
         own = getattr(h5t, f"COMPLEX_IEEE_{code}", None)
         if own is not None:
-            dtype = np.dtype(name)
-            yield own, Hdf5Type(name, dtype, dtype.itemsize, True, own)
+            yield own, Hdf5Type(name, dtype, dtype)
     # bfloat16 as an HDF5 float: sign bit 15, eight bits of exponent from 7, seven of mantissa.
     brain = h5t.IEEE_F16LE.copy()
     brain.set_fields(15, 7, 8, 0, 7)
     brain.set_ebias(127)
-    yield brain, Hdf5Type("bfloat16", np.dtype("<u2"), 2, True, brain)
+    yield brain, _BFLOAT16
 
 
 def _both_orders(name: str, code: str) -> Iterator[tuple[Any, Hdf5Type]]:
     from h5py import h5t
 
-    dtype = np.dtype(name).newbyteorder("<")
-    little, big = getattr(h5t, f"{code}LE"), getattr(h5t, f"{code}BE")
-    for type_id in (little, big):
-        native = type_id is little or dtype.itemsize == 1
-        yield type_id, Hdf5Type(name, dtype, dtype.itemsize, native, little)
+    dtype = np.dtype(name)
+    little, big = dtype.newbyteorder("<"), dtype.newbyteorder(">")
+    yield getattr(h5t, f"{code}LE"), Hdf5Type(name, little, little)
+    yield getattr(h5t, f"{code}BE"), Hdf5Type(name, little, big)
 
 
 def _recognise(type_id: Any, where: str) -> Hdf5Type:
@@ -111,15 +119,18 @@ def _recognise(type_id: Any, where: str) -> Hdf5Type:
     size = type_id.get_size()
     if isinstance(type_id, h5t.TypeStringID):
         if type_id.is_variable_str():
-            dtype = np.dtype(object)
-            return Hdf5Type("string", dtype, size, False, h5t.py_create(type_id.dtype))
-        return Hdf5Type("string", np.dtype(f"S{size}"), size, False, type_id)
+            return Hdf5Type("string", np.dtype(object), np.dtype(f"V{REFERENCE.size}"))
+        return Hdf5Type("string", np.dtype(f"S{size}"), np.dtype(f"S{size}"))
     # How h5py stores ml_dtypes' bfloat16, its only type of two opaque bytes. Keras 3 adds the
     # attribute dtype="bfloat16" in .keras files and nothing in legacy .h5 files.
     if isinstance(type_id, h5t.TypeOpaqueID) and size == 2 and not type_id.get_tag():
-        return Hdf5Type("bfloat16", np.dtype("<u2"), size, True, type_id)
+        return _BFLOAT16
+    kind = type(type_id).__name__.removeprefix("Type").removesuffix("ID").lower()
     raise UnsafeFileError(
-        f"is stored as {type(type_id).__name__} of {size} bytes, weights and attributes are "
-        "numbers, bools or strings",
+        f"is stored as {kind} of {size} bytes",
         where=where,
+        hint="weights and attributes are numbers, bools or strings",
     )
+
+
+_BFLOAT16 = Hdf5Type("bfloat16", np.dtype("<u2"), np.dtype("<u2"))

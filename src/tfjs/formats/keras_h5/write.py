@@ -10,8 +10,9 @@ from tfjs.formats.hdf5 import Hdf5Writer
 from tfjs.formats.keras_legacy import MODEL_WEIGHTS, legacy_weights, write_layers, write_named
 from tfjs.formats.keras_matching import StoredWeight
 from tfjs.formats.keras_target import Progress, keras_model, refuse_options, report
+from tfjs.formats.keras_training import compile_config
 from tfjs.io.atomic import atomic_file
-from tfjs.ir.layers_model import Config, LayersModel, Training
+from tfjs.ir.layers_model import Config, Training
 from tfjs.layers.dialects.write import ConfigWriter
 from tfjs.layers.training import to_keras2
 
@@ -32,13 +33,14 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     writer = ConfigWriter("keras2")
     config = writer.write(model)
     layers = legacy_weights(model)
-    state = _state(model.training, notes)
+    training = _training(model.training, notes)
+    state = _state(model.training, notes) if training else []
     tensors = [item.tensor for layer in layers for item in layer.weights]
     progress = Progress([*tensors, *(item.tensor for item in state)], options.progress)
     with atomic_file(path) as target:
         file = Hdf5Writer(target)
         try:
-            _attributes(file, config, model)
+            _attributes(file, config, training)
             write_layers(file, "model_weights", layers)
             write_named(file, f"model_weights/{MODEL_WEIGHTS}", [])
             if state:
@@ -50,16 +52,23 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     return report(model, path, size, [*writer.notes, *notes])
 
 
-def _attributes(file: Hdf5Writer, config: Config, model: LayersModel) -> None:
+def _attributes(file: Hdf5Writer, config: Config, training: Config | None) -> None:
     told = {"backend": "tensorflow", "keras_version": KERAS_VERSION}
-    training = model.training
-    configured = {"training_config": _dump(to_keras2(training.config))} if training else {}
+    configured = {"training_config": _dump(training)} if training else {}
     file.group("", {**told, "model_config": _dump(config), **configured})
     file.group("model_weights", told)
 
 
 def _dump(value: Config) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def _training(training: Training | None, notes: list[str]) -> Config | None:
+    if training is None:
+        return None
+    config, problems = compile_config(training, "keras2")
+    notes += problems
+    return None if config is None else to_keras2(config)
 
 
 def _state(training: Training | None, notes: list[str]) -> list[StoredWeight]:

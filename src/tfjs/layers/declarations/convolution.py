@@ -13,17 +13,17 @@ from tfjs.ir.layers_model import Config, Layer
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
 from tfjs.layers.declarations import kernels
 from tfjs.layers.declarations.activations import keep_and_activate
-from tfjs.layers.declarations.rewriting import Rewriting, spaces
+from tfjs.layers.declarations.rewriting import Rewriting, apply_all, spaces
 from tfjs.layers.declarations.space import (
     Size,
     Space,
-    common_shape,
     data_format,
     dilated,
     is_first,
     number,
     numbers,
     product,
+    shapes_in,
     window_length,
     word,
 )
@@ -103,29 +103,41 @@ class Convolution(LayerSpec):
         ]
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
-        shape = common_shape(build, layer)
-        if shape is not None and len(shape) != self.rank + 2:
-            axes = len(shape) - 2
-            return build.refuse(layer, f"its input has {axes} axes of space, not {self.rank}")
-        if self.is_plain(layer.config, shape):
+        shapes = shapes_in(build, layer)
+        for shape in shapes:
+            if shape is not None and len(shape) != self.rank + 2:
+                axes = len(shape) - 2
+                return build.refuse(layer, f"its input has {axes} axes of space, not {self.rank}")
+        if self.is_plain(layer.config):
             gone = dict.fromkeys(self.unwritten(layer.config), ...)
             return keep_and_activate(layer, build, gone)
+        forms: dict[Shape | None, Rewriting] = {}
+        for shape in shapes:
+            form = forms.get(shape) or self._rewritten(layer, build, shape)
+            if isinstance(form, str):
+                return build.refuse(layer, form)
+            forms[shape] = form
+        if any(form.config != forms[shapes[0]].config for form in forms.values()):
+            return build.refuse(layer, "its inputs differ in size, for which TF.js needs 2 kernels")
+        return apply_all(forms)
+
+    def _rewritten(self, layer: Layer, build: Builder, shape: Shape | None) -> Rewriting | str:
+        """The layer for inputs of one shape; or why it cannot be."""
         found = spaces(layer, self.rank, shape, self.infer(layer, [shape])[0])
         if found is None:
-            return build.refuse(layer, "the shape of its input is unknown, which its options need")
+            return "the shape of its input is unknown, which its options need"
         for slot, weight in zip(self.slots(layer, [shape]), layer.weights, strict=False):
             kernels.check(weight, slot.shape, f"layer {layer.name!r}")
         form = Rewriting(layer, build, *found)
         for key in self.unwritten(layer.config):
             form.config.pop(key, None)
-        why = self.rewrite(form)
-        return form.apply() if why is None else build.refuse(layer, why)
+        return self.rewrite(form) or form
 
     def unwritten(self, config: Config) -> list[str]:
         """Keys that are not to be written."""
         return []
 
-    def is_plain(self, config: Config, shape: Shape | None) -> bool:
+    def is_plain(self, config: Config) -> bool:
         """Whether TF.js computes the layer as it stands, but for its activation."""
         raise NotImplementedError
 
@@ -146,7 +158,7 @@ class _Conv(Convolution):
         inner = None if channels is None else channels // int(config.get("groups", 1))
         return [Slot("kernel", (*config["kernel_size"], inner, config["filters"]))]
 
-    def is_plain(self, config: Config, shape: Shape | None) -> bool:
+    def is_plain(self, config: Config) -> bool:
         return (
             config.get("groups", 1) == 1
             and config["padding"] != "causal"
@@ -274,7 +286,7 @@ class _Depthwise(Convolution):
     def unwritten(self, config: Config) -> list[str]:
         return ["groups"]
 
-    def is_plain(self, config: Config, shape: Shape | None) -> bool:
+    def is_plain(self, config: Config) -> bool:
         return self.rank == 2 and max(config["dilation_rate"]) == 1
 
     def rewrite(self, form: Rewriting) -> str | None:
@@ -318,7 +330,7 @@ class _Separable(Convolution):
         kernel = ["kernel_initializer", "kernel_regularizer", "kernel_constraint"]
         return [*kernel, "groups", "pointwise_initializer"]
 
-    def is_plain(self, config: Config, shape: Shape | None) -> bool:
+    def is_plain(self, config: Config) -> bool:
         return self.rank == 2 and not is_first(config) and _strides_or_gaps(config)
 
     def rewrite(self, form: Rewriting) -> str | None:

@@ -218,7 +218,7 @@ class Pipeline(LayerSpec):
 
 def _is_augmentation(layers: Any) -> bool:
     return isinstance(layers, list | tuple) and all(
-        isinstance(entry, dict) and entry.get("class_name") in _AUGMENTATIONS for entry in layers
+        isinstance(entry, dict) and entry.get("class_name") in AUGMENTATIONS for entry in layers
     )
 
 
@@ -237,7 +237,7 @@ def _declare(base: type[LayerSpec], names: Sequence[str]) -> None:
         type(name, (base,), {"name": name, "__module__": __name__})
 
 
-_AUGMENTATIONS = (
+AUGMENTATIONS = (
     "AugMix",
     "CutMix",
     "MaxNumBoundingBoxes",
@@ -266,7 +266,7 @@ _AUGMENTATIONS = (
     "RandomZoom",
     "Solarization",
 )
-_declare(_Augmentation, _AUGMENTATIONS)
+_declare(_Augmentation, AUGMENTATIONS)
 _declare(
     _Histogram,
     ("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"),

@@ -182,11 +182,8 @@ class Dot(LayerSpec):
                 return build.refuse(
                     layer, "TF.js multiplies tensors of three axes at most, with the batch"
                 )
-            places = _dot_axes(layer, first, second)
-            if 0 in places:
+            if 0 in _dot_axes(layer, first, second):
                 return build.refuse(layer, "it goes over the batch")
-            if (first[places[0]] is None) != (second[places[1]] is None):
-                return build.refuse(layer, "TF.js must know the size of its axis in both inputs")
         return build.keep(layer)
 
 

@@ -54,17 +54,21 @@ class AxisWise:
             return [self.piece(values[0], values[1], data_format)]
         steps = _Steps(space.inner(), space.resized(after).inner())
         if len(values) == 1:
-            # Along the first of two axes, or along the second with the channels before it.
-            length = 1 if space.first else 0
-            steps.view([*steps.old, 1] if space.first else [steps.old[0], 1, steps.old[1]])
-            order = [self.neutral, values[0]] if length else [values[0], self.neutral]
-            steps.add(self.piece(*order))
-            return steps.done()
-        if space.first:
+            self._line(steps, values[0], first=space.first)
+        elif space.first:
             self._volume_first(steps, values)
         else:
             self._volume_last(steps, values)
         return steps.done()
+
+    def _line(self, steps: _Steps, value: Any, *, first: bool) -> None:
+        """[length, channels] or [channels, length]: an axis of size 1 is put in."""
+        if first:
+            steps.view([*steps.old, 1])
+            steps.add(self.piece(self.neutral, value))
+        else:
+            steps.view([steps.old[0], 1, steps.old[1]])
+            steps.add(self.piece(value, self.neutral))
 
     def _volume_last(self, steps: _Steps, values: Sequence[Any]) -> None:
         """[depth, height, width, channels]: depth and height first, then width."""

@@ -16,13 +16,13 @@ from tfjs.layers.declarations.space import (
     Piece,
     Size,
     Space,
-    common_shape,
     data_format,
+    each_shape,
+    in_a_row,
     is_first,
     numbers,
     permute_to_first,
     permute_to_last,
-    replaced,
     reshape,
     window_length,
     word,
@@ -66,7 +66,8 @@ class _Pooling(LayerSpec):
             build.note(layer, "channels_first by a Permute before and behind")
             config = {key: layer.config[key] for key in ("pool_size", "strides", "padding")}
             pool = Piece(self.name, config, "pool")
-            return replaced(build, layer, permute_to_last(1), pool, permute_to_first(1))
+            pieces = [permute_to_last(1), pool, permute_to_first(1)]
+            return in_a_row(build, pieces, layer.name)
         return build.keep(layer)
 
 
@@ -79,18 +80,21 @@ class _Pooling3D(_Pooling):
         wide = zip(config["strides"], config["pool_size"], strict=True)
         if config["padding"] == "valid" or all(stride <= window for stride, window in wide):
             return super().legalize(layer, build)
-        space = Space.of(common_shape(build, layer), self.rank, config)
-        padded = None if space is None else _padded_axes(config, space.sizes)
-        if padded is None:
-            return build.refuse(
-                layer,
-                "its strides are greater than its windows and the size of its input is unknown: "
-                "TF.js pads that otherwise",
-            )
+
+        def make(shape: Shape | None, name: str | None) -> Apply | str:
+            space = Space.of(shape, self.rank, config)
+            padded = None if space is None else _padded_axes(config, space.sizes)
+            if padded is None:
+                return (
+                    "its strides are greater than its windows and the size of its input is "
+                    "unknown: TF.js pads that otherwise"
+                )
+            pieces = [self._along(config, padded, "same")] if any(padded) else []
+            unpadded = [not pads for pads in padded]
+            return in_a_row(build, [*pieces, self._along(config, unpadded, "valid")], name)
+
         build.note(layer, "pooling without padding, where TF.js would pad by less than 0")
-        pieces = [self._along(config, padded, "same")] if any(padded) else []
-        unpadded = [not pads for pads in padded]
-        return replaced(build, layer, *pieces, self._along(config, unpadded, "valid"))
+        return each_shape(build, layer, make)
 
     def _along(self, config: Config, axes: Sequence[bool], padding: str) -> Piece:
         """The pooling along some axes; pooling along the others comes before or after."""
@@ -176,14 +180,18 @@ class _GlobalPooling(LayerSpec):
         config, first = layer.config, is_first(layer.config)
         if not config["keepdims"] and (self.rank == 2 or (self.rank == 1 and not first)):
             return build.keep(layer)
-        space = Space.of(common_shape(build, layer), self.rank, config)
-        if space is None or space.channels is None:
-            return build.refuse(layer, "the number of its channels is unknown")
-        pieces = self._pieces(space)
-        if config["keepdims"]:
-            build.note(layer, "keepdims by a Reshape")
-            pieces.append(reshape(space.resized([1] * self.rank).inner(), "keepdims"))
-        return replaced(build, layer, *pieces)
+
+        def make(shape: Shape | None, name: str | None) -> Apply | str:
+            space = Space.of(shape, self.rank, config)
+            if space is None or space.channels is None:
+                return "the number of its channels is unknown"
+            pieces = self._pieces(space)
+            if config["keepdims"]:
+                pieces.append(reshape(space.resized([1] * self.rank).inner(), "keepdims"))
+            return in_a_row(build, pieces, name)
+
+        build.note(layer, f"{self.name} with a Reshape, for what TF.js lacks of it")
+        return each_shape(build, layer, make)
 
     def _pieces(self, space: Space) -> list[Piece]:
         """All axes of space are one to a mean or a maximum."""
@@ -259,16 +267,18 @@ class _AdaptivePooling(LayerSpec):
         return [None if space is None else space.resized(layer.config["output_size"]).shape()]
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
-        shape = common_shape(build, layer)
-        space = Space.of(shape, self.rank, layer.config)
-        if shape is None or space is None or None in space.sizes:
-            return build.refuse(layer, "the size of its input is unknown, which its windows need")
-        sizes, wanted = [size or 0 for size in space.sizes], layer.config["output_size"]
-        if any(old % new for old, new in zip(sizes, wanted, strict=True)):
-            return self._by_matrices(layer, build, shape, sizes)
-        build.note(layer, f"{self.name} as pooling with windows of one size")
-        windows = [old // new for old, new in zip(sizes, wanted, strict=True)]
-        return replaced(build, layer, *self._pooling(layer, windows))
+        def make(shape: Shape | None, name: str | None) -> Apply | str:
+            space = Space.of(shape, self.rank, layer.config)
+            if shape is None or space is None or None in space.sizes:
+                return "the size of its input is unknown, which its windows need"
+            sizes, wanted = [size or 0 for size in space.sizes], layer.config["output_size"]
+            if any(old % new for old, new in zip(sizes, wanted, strict=True)):
+                return self._by_matrices(layer, build, sizes, name)
+            windows = [old // new for old, new in zip(sizes, wanted, strict=True)]
+            return in_a_row(build, self._pooling(layer, windows), name)
+
+        build.note(layer, f"{self.name} as pooling of windows, spelled out where they differ")
+        return each_shape(build, layer, make)
 
     def _pooling(self, layer: Layer, windows: list[int]) -> list[Piece]:
         config = {"pool_size": windows, "strides": windows, "padding": "valid"}
@@ -281,8 +291,8 @@ class _AdaptivePooling(LayerSpec):
         return [Piece(f"{self.kind}Pooling{self.rank}D", config, "pool")]
 
     def _by_matrices(
-        self, layer: Layer, build: Builder, shape: Shape, sizes: Sequence[int]
-    ) -> Apply:
+        self, layer: Layer, build: Builder, sizes: Sequence[int], name: str | None
+    ) -> Apply | str:
         """Means are products with a matrix; for maxima, one spreads the windows out."""
         wanted = layer.config["output_size"]
         start = 2 if is_first(layer.config) else 1
@@ -292,18 +302,16 @@ class _AdaptivePooling(LayerSpec):
             old * new * width * 4 > LARGEST
             for old, new, width in zip(sizes, wanted, widths, strict=True)
         ):
-            return build.refuse(layer, "its windows differ in size, and are too many to spell out")
+            return "its windows differ in size, and are too many to spell out"
         matrices = {
             start + axis: _mean_matrix(*both) if averages else _spread_matrix(*both)
             for axis, both in enumerate(zip(sizes, wanted, strict=True))
         }
-        build.note(layer, f"{self.name} by products with constant matrices")
-        last = [] if averages else self._pooling(layer, widths)
-        name = layer.name if averages else None
-        steps = matrix_steps(build, len(shape), matrices, suffix="window", name=name)
-        if last:
-            return build.chain(*steps, replaced(build, layer, *last))
-        return build.chain(*steps)
+        rank = self.rank + 2
+        if averages:
+            return build.chain(*matrix_steps(build, rank, matrices, suffix="window", name=name))
+        steps = matrix_steps(build, rank, matrices, suffix="window")
+        return build.chain(*steps, in_a_row(build, self._pooling(layer, widths), name))
 
 
 def _window(size: int, count: int, at: int) -> slice:

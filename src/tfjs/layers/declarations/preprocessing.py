@@ -162,10 +162,11 @@ class CategoryEncoding(LayerSpec):
 def _collected(layer: Layer, build: Builder, shape: Shape, tokens: int) -> list[Step]:
     """From the rows of single categories to what the layer gives."""
     mode, count = layer.config["output_mode"], shape[-1]
+    pooling = {"data_format": "channels_last", "keepdims": False}
     if mode == "multi_hot":
-        return [build.new("GlobalMaxPooling1D", {}, name=layer.name)]
+        return [build.new("GlobalMaxPooling1D", pooling, name=layer.name)]
     if mode == "count":
-        mean = build.new("GlobalAveragePooling1D", {}, suffix="mean")
+        mean = build.new("GlobalAveragePooling1D", pooling, suffix="mean")
         return [mean, scale(build, float(count or 1), name=layer.name)]
     if count != 1:
         return []

@@ -232,15 +232,32 @@ def wrapped(rnn: Layer, build: Builder) -> Layer:
     return build.rewritten(rnn, {**_UNREAD, **changes}, weights=weights)
 
 
-def reversal(build: Builder, size: int) -> Layer:
-    """A layer that turns a sequence round: an RNN that goes backwards and keeps nothing."""
+def passing(
+    build: Builder,
+    size: int,
+    *,
+    sequences: bool = True,
+    backwards: bool = True,
+    suffix: str = "reversed",
+    name: str | None = None,
+) -> Layer:
+    """A SimpleRNN that passes each step on and keeps nothing, to turn sequences round.
+
+    Args:
+        build: the builder.
+        size: of a step.
+        sequences: whether all steps come out, or the one that is taken last.
+        backwards: whether the last step is taken first.
+        suffix: what it is called.
+        name: its whole name.
+    """
     weights = [
         Weight("kernel", DerivedTensor("float32", (size, size), lambda: np.eye(size, dtype="f4"))),
         Weight("recurrent_kernel", ArrayTensor(np.zeros((size, size), np.float32))),
     ]
     config: Config = {"units": size, "activation": "linear", "use_bias": False}
-    config |= {"return_sequences": True, "go_backwards": True}
-    return build.new("SimpleRNN", config, suffix="reversed", weights=weights)
+    config |= {"return_sequences": sequences, "go_backwards": backwards}
+    return build.new("SimpleRNN", config, suffix=suffix, name=name, weights=weights)
 
 
 def check_weights(rnn: Layer) -> None:

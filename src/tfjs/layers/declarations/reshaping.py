@@ -15,16 +15,17 @@ from tfjs.layers.declarations.space import (
     Piece,
     Size,
     Space,
-    common_shape,
     data_format,
+    each_shape,
+    in_a_row,
     is_first,
     number,
     numbers,
     pairs,
     permute_to_last,
     product,
-    replaced,
     reshape,
+    shapes_in,
     word,
 )
 
@@ -60,10 +61,14 @@ class Reshape(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         # TF.js keeps an unknown size in the shape, where a Dense layer behind it fails.
-        target = self._target(layer, common_shape(build, layer))
-        return build.keep(
-            layer, {"target_shape": [-1 if size is None else size for size in target]}
-        )
+        targets = [self._target(layer, shape) for shape in shapes_in(build, layer)]
+        if all(target == targets[0] for target in targets):
+            return build.keep(layer, reshape(targets[0], "").config)
+
+        def make(shape: Shape | None, name: str | None) -> Apply:
+            return in_a_row(build, [reshape(self._target(layer, shape), "again")], name)
+
+        return each_shape(build, layer, make)
 
 
 class Flatten(LayerSpec):
@@ -77,18 +82,22 @@ class Flatten(LayerSpec):
         return [None if shape is None else (shape[0], product(shape[1:]))]
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
-        shape = common_shape(build, layer)
-        if shape is not None and len(shape) == 2:
+        shapes = shapes_in(build, layer)
+        if all(shape is not None and len(shape) == 2 for shape in shapes):
             return build.drop(layer, "Flatten of what is flat already left out")
-        if shape is not None and len(shape) > 2 and is_static(shape):
+        if all(shape is not None and len(shape) > 2 and is_static(shape) for shape in shapes):
             return build.keep(layer)
-        if shape is None and is_first(layer.config):
-            return build.refuse(layer, "the shape of its input is unknown")
-        rank = 0 if shape is None else len(shape) - 2
-        pieces = [permute_to_last(rank)] if is_first(layer.config) and rank > 0 else []
+
+        def make(shape: Shape | None, name: str | None) -> Apply | str:
+            if shape is None and is_first(layer.config):
+                return "the shape of its input is unknown"
+            rank = 0 if shape is None else len(shape) - 2
+            pieces = [permute_to_last(rank)] if is_first(layer.config) and rank > 0 else []
+            sizes = [None] if shape is None else [product(shape[1:])]
+            return in_a_row(build, [*pieces, reshape(sizes, "flat")], name)
+
         build.note(layer, "Flatten as Reshape, since TF.js takes no unknown sizes there")
-        sizes = [None] if shape is None else [product(shape[1:])]
-        return replaced(build, layer, *pieces, reshape(sizes, "flat"))
+        return each_shape(build, layer, make)
 
 
 class Permute(LayerSpec):
@@ -155,21 +164,25 @@ class _AxisWise(LayerSpec):
 
     def in_stages(self, layer: Layer, build: Builder, stages: Sequence[list[Any]]) -> Apply:
         """Express the layer by TF.js's over two axes, several times one after the other."""
-        space = Space.of(common_shape(build, layer), self.rank, layer.config)
-        if space is None:
-            return build.refuse(layer, "the shape of its input is unknown, which it needs in TF.js")
         if all(value == self.tool.neutral for values in stages for value in values):
             return build.drop(layer, f"{self.name} that changes nothing left out")
-        pieces: list[Piece] = []
-        for values in stages:
-            after = self._after(space, values)
-            found = self.tool.pieces(space, values, after.sizes)
-            if found is None:
-                return build.refuse(layer, UNKNOWN_SIZES)
-            pieces += found
-            space = after
-        build.note(layer, f"{self.name} as {self.tool.class_name} on the axes two by two")
-        return replaced(build, layer, *pieces)
+
+        def make(shape: Shape | None, name: str | None) -> Apply | str:
+            space = Space.of(shape, self.rank, layer.config)
+            if space is None:
+                return "the shape of its input is unknown, which it needs in TF.js"
+            pieces: list[Piece] = []
+            for values in stages:
+                after = self._after(space, values)
+                found = self.tool.pieces(space, values, after.sizes)
+                if found is None:
+                    return UNKNOWN_SIZES
+                pieces += found
+                space = after
+            return in_a_row(build, pieces, name)
+
+        build.note(layer, f"{self.name} by {self.tool.class_name} on a view of the data")
+        return each_shape(build, layer, make)
 
 
 class _Padding(_AxisWise):
@@ -284,24 +297,24 @@ class UpSampling2D(_UpSampling):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         if layer.config["interpolation"] == "nearest":
             return super().legalize(layer, build)
-        shape = common_shape(build, layer)
-        space = Space.of(shape, self.rank, layer.config)
         method, layout = layer.config["interpolation"], layer.config["data_format"]
-        if shape is None or space is None or None in space.sizes:
-            return build.refuse(
-                layer,
-                f"the size of its input is unknown; TF.js computes {method} interpolation half a "
-                "pixel off, and what computes it exactly needs the size",
-            )
-        height, width = (
-            self.resize(size or 0, value)
-            for size, value in zip(space.sizes, self.values(layer), strict=True)
-        )
-        steps = resize_steps(build, shape, height, width, method, layout, name=layer.name)
-        if not steps:
+        if all(value == 1 for value in self.values(layer)):
             return build.drop(layer, "UpSampling2D that changes nothing left out")
+
+        def make(shape: Shape | None, name: str | None) -> Apply | str:
+            space = Space.of(shape, self.rank, layer.config)
+            if shape is None or space is None or None in space.sizes:
+                return (
+                    f"the size of its input is unknown; TF.js computes {method} interpolation half "
+                    "a pixel off, and what computes it exactly needs the size"
+                )
+            height, width = (size or 0 for size in self._after(space, self.values(layer)).sizes)
+            return build.chain(
+                *resize_steps(build, shape, height, width, method, layout, name=name)
+            )
+
         build.note(layer, f"{method} interpolation as products with constant matrices")
-        return build.chain(*steps)
+        return each_shape(build, layer, make)
 
 
 class UpSampling3D(_UpSampling):

@@ -5,18 +5,19 @@ Each step leaves what it computes alone. The layer with the weights keeps its na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tfjs.ir.layers_model import Config, Layer, Weight
-from tfjs.layers.base import Apply
+from tfjs.layers.base import Apply, Shape
 from tfjs.layers.declarations import kernels
 from tfjs.layers.declarations.activations import split_activation
 from tfjs.layers.declarations.compose import activate
 from tfjs.layers.declarations.space import (
     Piece,
-    Size,
     Space,
+    by_shape,
+    in_a_row,
     is_first,
     permute_to_first,
     permute_to_last,
@@ -41,6 +42,7 @@ class Rewriting:
         behind: layers that go behind it.
         space: what goes into the layer itself.
         outcome: what comes out of all.
+        notes: what was changed, in words.
     """
 
     def __init__(self, layer: Layer, build: Builder, space: Space, outcome: Space) -> None:
@@ -53,10 +55,11 @@ class Rewriting:
         self.behind: list[Piece] = []
         self.space = space
         self.outcome = outcome
+        self.notes: dict[str, None] = {}
 
     def note(self, what: str) -> None:
         """Record the rewrite."""
-        self.build.note(self.layer, what)
+        self.notes[what] = None
 
     def numbers(self, key: str) -> list[int]:
         """A list of the configuration."""
@@ -138,24 +141,34 @@ class Rewriting:
         self.config["dilation_rate"] = [1] * len(sizes)
         return True
 
-    def apply(self) -> Apply:
-        """Build it all."""
-        layer, build = self.layer, self.build
-        changes, activation = split_activation(layer, build)
-        late = []
-        if self.behind and is_first(layer.config) and layer.config["activation"] in _ALONG_AXIS:
-            changes, late = {"activation": "linear"}, [layer.config["activation"]]
-        gone = {key: ... for key in layer.config if key not in self.config}
-        first = [piece.make(build) for piece in self.before]
-        kept = build.keep(
-            layer,
-            {**self.config, **gone, **changes},
-            class_name=self.class_name,
-            weights=list(self.weights.values()),
-        )
-        last = [piece.make(build) for piece in self.behind]
-        last += [activate(build, name) for name in late]
-        return build.chain(*first, kept, *last, *([activation] if activation else []))
+
+def apply_all(forms: Mapping[Shape | None, Rewriting]) -> Apply:
+    """Build a layer that was rewritten for each shape that it is called on.
+
+    Args:
+        forms: by shape; they differ in what goes before and behind alone.
+    """
+    form = next(iter(forms.values()))
+    layer, build = form.layer, form.build
+    for note in form.notes:
+        build.note(layer, note)
+    changes, activation = split_activation(layer, build)
+    late = []
+    if form.behind and is_first(layer.config) and layer.config["activation"] in _ALONG_AXIS:
+        changes, late = {"activation": "linear"}, [layer.config["activation"]]
+    gone = {key: ... for key in layer.config if key not in form.config}
+    first = {shape: in_a_row(build, each.before) for shape, each in forms.items()}
+    kept = build.keep(
+        layer,
+        {**form.config, **gone, **changes},
+        class_name=form.class_name,
+        weights=list(form.weights.values()),
+    )
+    last = {shape: in_a_row(build, each.behind) for shape, each in forms.items()}
+    applies = {shape: build.chain(first[shape], kept, last[shape]) for shape in forms}
+    steps = [activate(build, name) for name in late]
+    after = [] if activation is None else [activation]
+    return build.chain(by_shape(build, layer, applies), *steps, *after)
 
 
 def _with_width(weight: Weight) -> Weight:
@@ -164,11 +177,11 @@ def _with_width(weight: Weight) -> Weight:
 
 
 def spaces(
-    layer: Layer, rank: int, shape: Sequence[Size] | None, outcome: Sequence[Size] | None
+    layer: Layer, rank: int, shape: Shape | None, outcome: Shape | None
 ) -> tuple[Space, Space] | None:
     """What goes in and comes out, taken apart; None where that cannot be known."""
-    before = Space.of(None if shape is None else tuple(shape), rank, layer.config)
-    after = Space.of(None if outcome is None else tuple(outcome), rank, layer.config)
+    before = Space.of(shape, rank, layer.config)
+    after = Space.of(outcome, rank, layer.config)
     if before is None or after is None or before.channels is None or after.channels is None:
         return None
     return before, after

@@ -7,11 +7,11 @@ behind them or, with `channels_first`, before them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tfjs.ir.layers_model import Config, Layer
+from tfjs.ir.layers_model import Config, Layer, TensorRef
 from tfjs.layers.base import Apply, Shape
 
 if TYPE_CHECKING:
@@ -145,15 +145,6 @@ def dilated(window: int, dilation: int) -> int:
     return (window - 1) * dilation + 1
 
 
-def common_shape(build: Builder, layer: Layer) -> Shape | None:
-    """The shape of the first input of all calls of a layer; sizes that differ are unknown."""
-    shapes = [next(iter(build.input_shapes(layer, call)), None) for call in range(len(layer.calls))]
-    known = [shape for shape in shapes if shape is not None]
-    if len(known) != len(shapes) or len({len(shape) for shape in known}) != 1:
-        return None
-    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*known, strict=True))
-
-
 # Layers --------------------------------------------------------------------------------------
 
 
@@ -190,10 +181,46 @@ def permute_to_first(rank: int) -> Piece:
     return permute([rank + 1, *range(1, rank + 1)], "channels_first")
 
 
-def replaced(build: Builder, layer: Layer, *pieces: Piece) -> Apply:
-    """New layers instead of a layer without weights; the last bears its name."""
+def each_shape(
+    build: Builder, layer: Layer, make: Callable[[Shape | None, str | None], Apply | str]
+) -> Apply:
+    """New layers instead of a layer without weights, made for each shape that it is called on.
+
+    Args:
+        build: the builder.
+        layer: the layer.
+        make: what makes them for one shape of the first input, the last under the given name
+            where there is one; or why there are none.
+    """
+    applies: dict[Shape | None, Apply] = {}
+    for shape in shapes_in(build, layer):
+        if shape not in applies:
+            made = make(shape, None if applies else layer.name)
+            if isinstance(made, str):
+                return build.refuse(layer, made)
+            applies[shape] = made
+    return by_shape(build, layer, applies)
+
+
+def by_shape(build: Builder, layer: Layer, applies: Mapping[Shape | None, Apply]) -> Apply:
+    """Apply what fits the shape of the call that is being made."""
+    if len(applies) == 1:
+        return next(iter(applies.values()))
+
+    def call(tensors: list[TensorRef]) -> list[TensorRef]:
+        return applies[shapes_in(build, layer)[build.call]](tensors)
+
+    return call
+
+
+def shapes_in(build: Builder, layer: Layer) -> list[Shape | None]:
+    """The shape of the first input of each call."""
+    calls = range(len(layer.calls))
+    return [next(iter(build.input_shapes(layer, call)), None) for call in calls]
+
+
+def in_a_row(build: Builder, pieces: Sequence[Piece], name: str | None = None) -> Apply:
+    """New layers one after the other; the last bears the name."""
     last = len(pieces) - 1
-    made = [
-        piece.make(build, layer.name if at == last else None) for at, piece in enumerate(pieces)
-    ]
+    made = [piece.make(build, name if at == last else None) for at, piece in enumerate(pieces)]
     return build.chain(*made)

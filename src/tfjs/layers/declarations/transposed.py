@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tfjs.ir.layers_model import Config
-from tfjs.layers.base import Shape, Slot
+from tfjs.layers.base import Slot
 from tfjs.layers.declarations.convolution import _OF_THE_BASE, _TOO_LARGE, Convolution
 from tfjs.layers.declarations.planes import CROP, UNKNOWN_SIZES
 from tfjs.layers.declarations.rewriting import Rewriting
@@ -64,7 +64,7 @@ class _Transposed(Convolution):
     def unwritten(self, config: Config) -> list[str]:
         return ["groups", "output_padding"]
 
-    def is_plain(self, config: Config, shape: Shape | None) -> bool:
+    def is_plain(self, config: Config) -> bool:
         return (
             self.rank > 1
             and config.get("output_padding") is None

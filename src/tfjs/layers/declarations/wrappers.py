@@ -187,7 +187,7 @@ def _direction(rnn: Layer, build: Builder, way: str) -> Apply | str:
     run = build.apply(layer, 1 + states)
     if not turn:
         return run
-    turned = build.apply(recurrent.reversal(build, recurrent.units_of(rnn)), 1)
+    turned = build.apply(recurrent.passing(build, recurrent.units_of(rnn)), 1)
 
     def call(tensors: list[TensorRef]) -> list[TensorRef]:
         output, *more = run(tensors)

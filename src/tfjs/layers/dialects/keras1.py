@@ -166,7 +166,7 @@ class _Converter:
             return entry
         if class_name == "Merge":
             return {**entry, **self._merge(config)}
-        own = _CLASSES.get(class_name, class_name)
+        own = _CLASSES.get(class_name, str(class_name))
         result = self._config(own, config, name)
         if isinstance(config.get("layer"), dict):
             result["layer"] = self.layer(config["layer"], depth + 1)

@@ -44,7 +44,9 @@ class StoredArray:
         """Whether an array of that shape can be this one."""
         return any(
             len(expected) == len(shape)
-            and all(want is None or want == size for want, size in zip(expected, shape, strict=True))
+            and all(
+                want is None or want == size for want, size in zip(expected, shape, strict=True)
+            )
             for expected in self.shapes
         )
 
