@@ -86,3 +86,17 @@ def test_a_parent_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError), atomic_file(tmp_path / "file" / "model.h5"):
         pass
+
+
+def test_the_working_folder_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    for dest in (Path("."), Path("..")):
+        with (
+            pytest.raises(UsageError, match="the folder that you are in"),
+            atomic_folder(dest, replaces=lambda name: True),
+        ):
+            pass
+    assert Path.cwd().exists()

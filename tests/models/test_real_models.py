@@ -17,9 +17,11 @@ export default function (tf) {
   class AttentionLayer extends tf.layers.Layer {
     static get className() { return 'AttentionLayer'; }
     build(shape) {
-      const [, steps, size] = shape;
-      this.w = this.addWeight('W', [size, 1], 'float32', tf.initializers.zeros());
-      this.b = this.addWeight('b', [steps, 1], 'float32', tf.initializers.zeros());
+      const size = shape[2];
+      const zeros = tf.initializers.zeros();
+      this.w = this.addWeight('W', [size, size], 'float32', zeros);
+      this.b = this.addWeight('b', [size], 'float32', zeros);
+      this.u = this.addWeight('u', [size], 'float32', zeros);
       super.build(shape);
     }
     computeOutputShape(shape) { return [shape[0], shape[2]]; }
@@ -27,10 +29,9 @@ export default function (tf) {
       return tf.tidy(() => {
         const x = Array.isArray(inputs) ? inputs[0] : inputs;
         const [batch, steps, size] = x.shape;
-        const scores = tf.matMul(x.reshape([-1, size]), this.w.read()).reshape([batch, steps, 1]);
-        const e = tf.tanh(tf.add(scores, this.b.read()));
-        const a = tf.softmax(e.reshape([batch, steps])).reshape([batch, steps, 1]);
-        return tf.sum(tf.mul(x, a), 1);
+        const flat = tf.tanh(tf.add(tf.matMul(x.reshape([-1, size]), this.w.read()), this.b.read()));
+        const scores = tf.matMul(flat, this.u.read().reshape([size, 1])).reshape([batch, steps]);
+        return tf.sum(tf.mul(x, tf.softmax(scores).reshape([batch, steps, 1])), 1);
       });
     }
   }

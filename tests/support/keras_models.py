@@ -164,6 +164,9 @@ def made(kind: str, k: ModuleType, *, compiled: bool = False) -> Any:
         model.compile(optimizer=k.optimizers.Adam(0.01), loss="mse", metrics=["mae"])
         model.train_on_batch(*_batch(model))
     randomise(model)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,16 +13,16 @@ import numpy as np
 import tfjs
 from tests.support.protocol import Array, Run
 from tests.support.tfjs_runtime import TfjsRuntime
+from tests.support.weights import randomise
+from tfjs.ir.layers_model import flatten
+from tfjs.layers.dialects.read import read_model
+from tfjs.layers.shapes import infer_shapes
+from tfjs.layers.vocabulary import Dialect
 
 
-def randomize(model: Any, seed: int = 0) -> Any:
-    """Gives a Keras model weights that show every mistake; variances stay positive."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        if "int" in str(weight.dtype) or "seed" in weight.name:
-            continue
-        low = 0.5 if "variance" in weight.name else -1.0
-        weight.assign(rng.uniform(low, 1.5, size=tuple(weight.shape)).astype(np.float32))
+def randomised(model: Any) -> Any:
+    """The model, with random weights."""
+    randomise(model)
     return model
 
 
@@ -88,6 +89,7 @@ def check_roundtrip(
         error = error_of(answer, wanted)
         assert error <= tolerance, f"off by {error:.2g} of the scale: {answer} != {wanted}"
     check_shapes(run, model)
+    check_inference(model)
     return report
 
 
@@ -99,3 +101,18 @@ def check_shapes(run: Run, model: Any) -> None:
         assert len(info.shape) == len(known)
         found = [None if want is None else got for got, want in zip(info.shape, known, strict=True)]
         assert tuple(found) == known
+
+
+def check_inference(model: Any) -> None:
+    """The vocabulary must know all sizes that Keras knows."""
+    dialect: Dialect = "keras2" if type(model).__module__.startswith("tf_keras") else "keras3"
+    config = json.loads(model.to_json())
+    read = read_model({"class_name": config["class_name"], "config": config["config"]}, dialect, "")
+    shapes = infer_shapes(read)
+    for ref, output in zip(flatten(read.outputs), model.outputs, strict=True):
+        found, known = shapes[ref], tuple(output.shape)
+        assert found is not None
+        assert (
+            tuple(None if want is None else got for got, want in zip(found, known, strict=True))
+            == known
+        )

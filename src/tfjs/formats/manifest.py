@@ -136,16 +136,31 @@ def _shards(
         )
     if not any(counts):
         counts[0] = 1
+    sizes = [
+        [min(shard_size, total - index * shard_size) for index in range(count)]
+        for total, count in zip(totals, counts, strict=True)
+    ]
+    _split_a_longer_last_file(sizes)
     return [
         [
-            (
-                f"{prefix}group{number}-shard{index + 1}of{count}.bin",
-                min(shard_size, total - index * shard_size),
-            )
-            for index in range(count)
+            (f"{prefix}group{number}-shard{index}of{len(group)}.bin", size)
+            for index, size in enumerate(group, start=1)
         ]
-        for number, (total, count) in enumerate(zip(totals, counts, strict=True), start=1)
+        for number, group in enumerate(sizes, start=1)
     ]
+
+
+def _split_a_longer_last_file(sizes: list[list[int]]) -> None:
+    """Keep off a layout that TF.js 4.22 misreads without an error; in place.
+
+    Where all files but the last are of one size, its CompositeArrayBuffer looks for byte n in file
+    n // size, and what lies in the last file beyond that size becomes zeros.
+    """
+    *others, last = [size for group in sizes for size in group]
+    if others and set(others) == {others[0]} and last > others[0]:
+        half = last // 2 if last // 2 != others[0] else last // 2 + 1
+        group = next(group for group in reversed(sizes) if group)
+        group[-1:] = [half, last - half]
 
 
 class _Meter:

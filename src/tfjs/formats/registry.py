@@ -72,6 +72,8 @@ def for_output(path: Path, *, weights_only: bool) -> Format:
         UsageError: the ending means no format that can be written.
     """
     suffix = path.suffix.lower()
+    if weights_only and path.name.endswith("weights_manifest.json"):
+        return named("tfjs-weights")
     if suffix in (".h5", ".hdf5"):
         return named("h5-weights" if weights_only else "keras-h5")
     if suffix == ".keras" and not weights_only:

@@ -43,7 +43,8 @@ def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Pa
     (the shards of an earlier conversion) and those written anew.
 
     Raises:
-        UsageError: `dest` is a file, or its parent cannot be written to.
+        UsageError: `dest` is a file, the working folder or one above it, or its parent cannot be
+            written to.
         ConversionError: the system refused the write (a full disk, say).
     """
     if dest.exists() and not dest.is_dir():
@@ -51,6 +52,12 @@ def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Pa
             "is a file, a folder is to be written there",
             where=str(dest),
             hint="give the path of a folder; it is made when it does not exist",
+        )
+    if Path.cwd().is_relative_to(dest.resolve()):
+        raise UsageError(
+            "is the folder that you are in, or one above it, and cannot be replaced as a whole",
+            where=str(dest),
+            hint="name a folder in it",
         )
     side = _make_side(dest)
     try:

@@ -118,7 +118,9 @@ def _as_byte_strings(value: Array) -> Array:
     result = np.empty(value.shape, dtype=object)
     for index in np.ndindex(value.shape):
         item = value[index]
-        result[index] = item.encode() if isinstance(item, str) else bytes(item)
+        if not isinstance(item, str | bytes):
+            raise TypeError(f"a string tensor cannot hold {item!r}")
+        result[index] = item.encode() if isinstance(item, str) else item
     return result
 
 
@@ -227,7 +229,8 @@ class CastTensor(Tensor):
     def blocks(self, size: int = CHUNK) -> Iterator[Array]:
         for block in self.source.blocks(size):
             with np.errstate(over="ignore"):
-                yield block.astype(self.dtype)
+                cast = block.astype(self.dtype)
+            yield cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +268,8 @@ class QuantizedTensor(Tensor):
         return self._expand(self.stored.array())
 
     def blocks(self, size: int = CHUNK) -> Iterator[Array]:
-        for block in self.stored.blocks(size):
+        # One stored element becomes four bytes at the end, and eight on the way there.
+        for block in self.stored.blocks(max(1, size // 8)):
             yield self._expand(block)
 
     def _expand(self, stored: Array) -> Array:
@@ -274,5 +278,5 @@ class QuantizedTensor(Tensor):
             return stored.astype(np.float32)
         value = stored.astype(np.float64) * self.quantization.scale + self.quantization.min
         if self.dtype == "int32":
-            return np.round(value).astype(np.int32)
+            return np.floor(value + 0.5).astype(np.int32)  # JavaScript's Math.round
         return value.astype(np.float32)

@@ -23,13 +23,14 @@ from tfjs.ir.layers_model import (
 )
 from tfjs.layers import masked, objects
 from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.call_order import settle_calls
 from tfjs.layers.initial_states import spilled_states
 from tfjs.layers.masks import MaskFlow, State, feeds_only
 from tfjs.layers.naming import rename_for_tfjs
 from tfjs.layers.registry import spec_of
 from tfjs.layers.shapes import Shapes, common_shapes, infer_shapes
 from tfjs.layers.structure import ordered_calls
-from tfjs.layers.vocabulary import layer_keys
+from tfjs.layers.vocabulary import layer_keys, says_nothing
 
 CustomLayers = Literal["refuse", "keep"]
 
@@ -93,6 +94,7 @@ def legalize(model: LayersModel, *, custom_layers: CustomLayers = "refuse") -> L
             problems=findings.problems,
             hint=GRAPH_ADVICE,
         )
+    settle_calls(result)
     renamed = rename_for_tfjs(result)
     for old, new in renamed.items():
         findings.rewrites.setdefault("renamed, as TF.js needs it", []).append(f"{old} -> {new}")
@@ -450,15 +452,13 @@ class Builder:
         """Keys with a meaning that TF.js does not read."""
         spec = spec_of(layer) or LayerSpec()
         read = set(layer_keys("tfjs", layer.class_name)) | INERT | spec.inert
-        known = layer_keys("keras3", layer.class_name) or layer_keys("keras2", layer.class_name)
         return [
             f"TF.js has no {key}={value!r}"
             for key, value in layer.config.items()
             if spec.keras2_keys.get(key, key) not in read
             and key not in read
             and objects.kind_of(key) not in ("initializers", "regularizers", "constraints")
-            and value is not None
-            and value != known.get(key)
+            and not says_nothing(layer.class_name, key, value)
         ]
 
     def _objects(self, layer: Layer) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Literal, cast
 Dialect = Literal["keras2", "keras3", "tfjs"]
 
 _FILES = {"keras2": "keras2.json", "keras3": "keras3.json", "tfjs": "tfjs_4_22.json"}
+_KERAS: tuple[Dialect, Dialect] = ("keras3", "keras2")
+
 
 @cache
 def facts(dialect: Dialect) -> dict[str, Any]:
@@ -42,3 +44,9 @@ def defaults(dialect: Dialect, class_name: str) -> dict[str, Any]:
     written = facts(dialect)["layers"].get(class_name, {}).get("written", [])
     keys = layer_keys(dialect, class_name)
     return {key: keys[key] for key in written if key != "name" and keys[key] != {"required": True}}
+
+
+def says_nothing(class_name: str, key: str, value: Any) -> bool:
+    """Whether a value under a key is None, or what a dialect of Keras has by default there."""
+    known = [layer_keys(dialect, class_name) for dialect in _KERAS]
+    return value is None or any(key in keys and keys[key] == value for keys in known)

@@ -141,6 +141,10 @@ class ZipFile:
         self._ends: dict[int, int] = {}
         end = self._zip.start_dir
         for info in sorted(self._zip.infolist(), key=lambda info: -info.header_offset):
+            if info.header_offset < 0:
+                raise CorruptFileError(
+                    f"the member {info.filename!r} begins before the file", where=where
+                )
             if info.header_offset + _LOCAL_HEADER.size + info.compress_size > end:
                 raise UnsafeFileError(
                     f"the member {info.filename!r} overlaps what follows it", where=where

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.roundtrip import check_roundtrip, randomize, sample
+from tests.support.roundtrip import check_roundtrip, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
 
 NATIVE = [
@@ -58,7 +58,7 @@ def test_activation_within_a_layer(
     keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path, name: str
 ) -> None:
     layers = keras.layers
-    model = randomize(
+    model = randomised(
         keras.Sequential([layers.Input((6,)), layers.Dense(5, activation=name), layers.Dense(3)])
     )
     check_roundtrip(model, [X], tfjs_runtime, tmp_path)
@@ -88,7 +88,7 @@ def test_relu(
     layers = keras.layers
     relu = layers.ReLU(**options)
     stack = [layers.Dense(5, activation=relu)] if within else [relu]
-    model = randomize(keras.Sequential([layers.Input((6,)), *stack]))
+    model = randomised(keras.Sequential([layers.Input((6,)), *stack]))
     check_roundtrip(model, [X], tfjs_runtime, tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_other_layers(
     layers = keras.layers
     layer = getattr(layers, kind)(**options)
     stack = [layers.Dense(5, activation=layer)] if within else [layer]
-    model = randomize(keras.Sequential([layers.Input((6,)), *stack]))
+    model = randomised(keras.Sequential([layers.Input((6,)), *stack]))
     check_roundtrip(model, [X], tfjs_runtime, tmp_path)
 
 
@@ -133,7 +133,7 @@ def test_prelu(
     keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path, shared: list[int] | None
 ) -> None:
     layers = keras.layers
-    model = randomize(
+    model = randomised(
         keras.Sequential([layers.Input((3, 4, 2)), layers.PReLU(shared_axes=shared)])
     )
     check_roundtrip(model, [sample((2, 3, 4, 2))], tfjs_runtime, tmp_path)
@@ -145,5 +145,5 @@ def test_composed_activation_of_a_shared_layer(
     layers = keras.layers
     inputs = [keras.Input((6,)), keras.Input((6,))]
     dense = layers.Dense(4, activation="hard_silu")
-    model = randomize(keras.Model(inputs, [dense(item) for item in inputs]))
+    model = randomised(keras.Model(inputs, [dense(item) for item in inputs]))
     check_roundtrip(model, [X, X[::-1].copy()], tfjs_runtime, tmp_path)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.roundtrip import check_roundtrip, randomize, sample
+from tests.support.roundtrip import check_roundtrip, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import UnsupportedError
 
@@ -22,12 +22,10 @@ def test_dense(
     use_bias: bool,
 ) -> None:
     layers = keras.layers
-    model = randomize(
+    model = randomised(
         keras.Sequential([layers.Input(shape), layers.Dense(3, "relu", use_bias=use_bias)])
     )
-    check_roundtrip(
-        model, [sample((2, *(size or 4 for size in shape)))], tfjs_runtime, tmp_path
-    )
+    check_roundtrip(model, [sample((2, *(size or 4 for size in shape)))], tfjs_runtime, tmp_path)
 
 
 def test_dense_with_regularizers_and_constraints(
@@ -43,7 +41,7 @@ def test_dense_with_regularizers_and_constraints(
         kernel_initializer=keras.initializers.LecunNormal(seed=3),
         name="d",
     )
-    model = randomize(keras.Sequential([layers.Input((5,)), dense]))
+    model = randomised(keras.Sequential([layers.Input((5,)), dense]))
     report = check_roundtrip(model, [sample((2, 5))], tfjs_runtime, tmp_path)
     assert len(report.rewrites) == 4
 
@@ -58,9 +56,7 @@ def test_embedding(
     shape: tuple[int | None, ...],
 ) -> None:
     layers = keras.layers
-    model = randomize(
-        keras.Sequential([layers.Input(shape, dtype=dtype), layers.Embedding(7, 3)])
-    )
+    model = randomised(keras.Sequential([layers.Input(shape, dtype=dtype), layers.Embedding(7, 3)]))
     x = np.random.default_rng(0).integers(0, 7, (2, *(size or 4 for size in shape)))
     check_roundtrip(model, [x.astype(dtype)], tfjs_runtime, tmp_path)
 
@@ -72,7 +68,7 @@ def test_masks_of_embedding_and_masking(
     tokens, series = keras.Input((4,), dtype="int32"), keras.Input((4, 3))
     masked = layers.LSTM(3)(layers.Embedding(7, 3, mask_zero=True)(tokens))
     skipped = layers.LSTM(3)(layers.Masking(2.0)(series))
-    model = randomize(keras.Model([tokens, series], [masked, skipped]))
+    model = randomised(keras.Model([tokens, series], [masked, skipped]))
     ids = np.array([[1, 2, 0, 0], [3, 0, 0, 0]], np.int32)
     steps = sample((2, 4, 3))
     steps[:, 2:] = 2.0
@@ -146,7 +142,7 @@ def test_einsum_dense(
 ) -> None:
     layers = keras.layers
     layer = layers.EinsumDense(equation, output_shape, activation="relu", bias_axes=bias_axes)
-    model = randomize(keras.Sequential([layers.Input(shape), layer]))
+    model = randomised(keras.Sequential([layers.Input(shape), layer]))
     x = sample((2, *(size or 4 for size in shape)))
     check_roundtrip(model, [x], tfjs_runtime, tmp_path)
 
@@ -180,14 +176,12 @@ def test_reversible_embedding_in_one_direction(
         folder.mkdir()
         inputs = keras.Input((4, 3)) if reverse else keras.Input((4,), dtype="int32")
         layer = layers.ReversibleEmbedding(7, 3, **options)
-        model = randomize(keras.Model(inputs, layer(inputs, reverse=reverse)))
+        model = randomised(keras.Model(inputs, layer(inputs, reverse=reverse)))
         x = sample((2, 4, 3)) if reverse else np.array([[1, 2, 6, 0]], np.int32)
         check_roundtrip(model, [x], tfjs_runtime, folder)
 
 
-def test_lambda_is_never_run(
-    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
-) -> None:
+def test_lambda_is_never_run(keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path) -> None:
     layers = keras.layers
     model = keras.Sequential([layers.Input((3,)), layers.Lambda(lambda x: x + 1, name="code")])
     with pytest.raises(UnsupportedError, match=r"code \(Lambda\): runs Python code"):

@@ -165,9 +165,7 @@ def test_pipeline(keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path) 
         _check(keras, tfjs_runtime, tmp_path, mixed, (4, 6, 3))
 
 
-def test_contrast_is_refused(
-    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
-) -> None:
+def test_contrast_is_refused(keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="works in inference too"):
         _check(keras, tfjs_runtime, tmp_path, keras.layers.AutoContrast(), (4, 6, 3))
 

@@ -30,9 +30,7 @@ def _check(
     return check_roundtrip(model, arrays, runtime, folder)
 
 
-@pytest.mark.parametrize(
-    "kind", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"]
-)
+@pytest.mark.parametrize("kind", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])
 @pytest.mark.parametrize(
     "shapes",
     [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.roundtrip import check_roundtrip, randomize, sample
+from tests.support.roundtrip import check_roundtrip, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
 
 Shape = tuple[int | None, ...]
@@ -22,7 +22,7 @@ def _check(
     *,
     backend: str = "cpu",
 ) -> Any:
-    model = randomize(keras.Sequential([keras.layers.Input(shape), layer]))
+    model = randomised(keras.Sequential([keras.layers.Input(shape), layer]))
     x = sample((3, *(size or 4 for size in shape)))
     return check_roundtrip(model, [x], runtime, folder, backend=backend)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.roundtrip import check_roundtrip, randomize, sample
+from tests.support.roundtrip import check_roundtrip, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import UnsupportedError
 
@@ -71,7 +71,7 @@ def test_normalization_with_stored_moments(
 ) -> None:
     layers = keras.layers
     layer = layers.Normalization(axis=axis, invert=invert)
-    model = randomize(keras.Sequential([layers.Input((2, 3, 4)), layer]))
+    model = randomised(keras.Sequential([layers.Input((2, 3, 4)), layer]))
     layer.finalize_state()
     check_roundtrip(model, [sample((3, 2, 3, 4))], tfjs_runtime, tmp_path)
 

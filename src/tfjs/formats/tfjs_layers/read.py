@@ -55,6 +55,8 @@ def sniff(path: Path) -> bool:
 def _looks_like_layers(head: bytes) -> bool:
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return False
+    if re.search(rb'"modelTopology"\s*:\s*null', head):
+        return False
     if b'"layers-model"' in head:
         return True
     has_topology = re.search(rb'"modelTopology"\s*:\s*\{', head) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A layer to call, or something that calls several.
 Step = Layer | Apply
+# A number, or lists of them that broadcast against the last axes of a tensor.
+Numbers = float | list[Any]
 
 
 def identity(tensors: list[TensorRef]) -> list[TensorRef]:
@@ -38,13 +40,13 @@ def join(build: Builder, merge: Layer, *branches: Step) -> Apply:
 
 def scale(
     build: Builder,
-    factor: float | list[float],
-    offset: float | list[float] = 0.0,
+    factor: Numbers,
+    offset: Numbers = 0.0,
     *,
     suffix: str = "scale",
     name: str | None = None,
 ) -> Layer:
-    """`x * factor + offset`; lists go along the last axis."""
+    """`x * factor + offset`."""
     return build.new("Rescaling", {"scale": factor, "offset": offset}, suffix=suffix, name=name)
 
 

@@ -128,7 +128,7 @@ def _end_of_sequence(key: Any, shape: Shape) -> int | None:
         return None
     items = list(key) if isinstance(key, list | tuple) else [key]
     whole = slice(None)
-    if len(items) < 2 or any(item not in (whole, ...) for item in [items[0], *items[2:]]):
+    if len(items) < 2 or items[0] != whole or any(item not in (whole, ...) for item in items[2:]):
         return None
     return items[1] if type(items[1]) is int and items[1] in (0, -1) else None
 

@@ -71,7 +71,8 @@ class _Reduction(Operation):
             return cuts.UNKNOWN
         if self.negated:
             pieces.append(_scale(-1.0, "minus"))
-        pieces.append(Piece(self.pooling, {"data_format": "channels_last"}, "pool"))
+        config: Config = {"data_format": "channels_last", "keepdims": False}
+        pieces.append(Piece(self.pooling, config, "pool"))
         if self.negated or self.summed:
             pieces.append(_scale(-1.0 if self.negated else float(count or 1), "scale"))
         left = _left(shape, axes, keepdims=bool(layer.config.get("keepdims")))[1:]

@@ -11,7 +11,7 @@ from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Config, Layer
 from tfjs.ir.tensor import Array
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
-from tfjs.layers.declarations.compose import Step, constant, reshape, scale, weight_of
+from tfjs.layers.declarations.compose import Numbers, Step, constant, reshape, scale, weight_of
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -102,12 +102,12 @@ def _fewer_axes(value: Any, rank: int) -> Array:
     return array.reshape(array.shape[array.ndim - rank :]) if array.ndim > rank else array
 
 
-def _listed(array: Array) -> float | list[float]:
+def _listed(array: Array) -> Numbers:
     """As lists that broadcast alike, or one number where all are the same."""
     if array.size and np.all(array == array.flat[0]):
         return float(array.flat[0])
     leading = next(place for place, size in enumerate(array.shape) if size != 1)
-    listed: list[float] = array.reshape(array.shape[leading:]).tolist()
+    listed: Numbers = array.reshape(array.shape[leading:]).tolist()
     return listed
 
 

@@ -17,9 +17,10 @@ from tfjs.errors import CorruptFileError, UnsupportedError
 from tfjs.ir.layers_model import Call, Config, Layer, LayersModel, Structure, TensorRef, map_refs
 from tfjs.layers import objects
 from tfjs.layers.base import find
+from tfjs.layers.dialects.lambdas import to_operation
 from tfjs.layers.dialects.plain import plain
 from tfjs.layers.structure import MAX_DEPTH, check
-from tfjs.layers.vocabulary import Dialect, defaults, layer_keys
+from tfjs.layers.vocabulary import Dialect, defaults, facts, layer_keys
 
 MODEL_CLASSES = {"Sequential": "Sequential", "Functional": "Functional", "Model": "Functional"}
 _WRAPPERS = ("layer", "backward_layer", "forward_layer", "cell", "cells")
@@ -88,18 +89,25 @@ class _Reader:
         for layer, entry in zip(layers, config["layers"], strict=True):
             layer.calls = [_call(node, names) for node in entry.get("inbound_nodes") or []]
             _states_by_name(layer)
+            to_operation(layer)
             if layer.class_name == "InputLayer" and not layer.calls:
                 layer.calls = [Call()]
         model = LayersModel(
             name=str(config.get("name") or "model"),
             class_name="Functional",
             layers=layers,
-            inputs=_references(config["input_layers"]),
-            outputs=_references(config["output_layers"]),
+            inputs=self._ends(config["input_layers"]),
+            outputs=self._ends(config["output_layers"]),
             trainable=bool(config.get("trainable", True)),
         )
         self._count_nested_calls_from_zero(model)
         return model
+
+    def _ends(self, value: Any) -> Structure:
+        """The inputs or outputs; outside of Keras 3 a list of one stands for the one."""
+        found = _references(value)
+        single = isinstance(found, list) and len(found) == 1 and self.dialect != "keras3"
+        return found[0] if single else found
 
     def _count_nested_calls_from_zero(self, model: LayersModel) -> None:
         """Keras 2 and TF.js count the calls of a nested model from 1 (0 is its own inside)."""
@@ -177,7 +185,7 @@ class _Reader:
         layer = Layer(
             class_name=str(class_name).rsplit(">", 1)[-1],
             name=name,
-            module=entry.get("module"),
+            module=entry.get("module") or self._operation_module(class_name, config),
             registered_name=entry.get("registered_name"),
         )
         spec = find(layer.class_name)
@@ -191,6 +199,14 @@ class _Reader:
             spec.normalize_children(layer, self.dialect)
             spec.normalize(layer.config, self.dialect)
         return layer
+
+    def _operation_module(self, class_name: str, config: Config) -> str | None:
+        """HDF5 files of Keras 3 leave the module out, by which `Add` the operation is told from
+        `Add` the layer; only layers have a flag `trainable`."""
+        if self.dialect != "keras3" or "trainable" in config or "batch_shape" in config:
+            return None
+        modules = facts("keras3")["operations"].get(class_name)
+        return next(iter(modules)) if modules else None
 
     def _config(self, layer: Layer, config: Config, name: str) -> Config:
         where = f"{self.where}, layer {name!r}"
@@ -207,6 +223,8 @@ class _Reader:
                 filled[key] = objects.normalize(value, key, self.dialect, where)
         if "dtype" in filled:
             filled["dtype"] = _policy(filled["dtype"])
+        if self.dialect == "tfjs":
+            _fill_nulls(filled, self._defaults(layer))
         return filled
 
     def _defaults(self, layer: Layer) -> Config:
@@ -232,6 +250,13 @@ class _Reader:
             else:
                 continue
             del layer.config[key]
+
+
+def _fill_nulls(config: Config, known: Config) -> None:
+    """TF.js saves an unset flag or number as null; in place."""
+    for key, value in known.items():
+        if config.get(key) is None and isinstance(value, bool | int | float):
+            config[key] = value
 
 
 def _is_model(config: Any) -> bool:

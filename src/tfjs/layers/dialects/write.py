@@ -27,7 +27,8 @@ from tfjs.layers.base import LayerSpec
 from tfjs.layers.dialects.plain import encode
 from tfjs.layers.legalize import INERT
 from tfjs.layers.registry import is_operation, spec_of
-from tfjs.layers.vocabulary import Dialect, facts, has_layer, layer_keys
+from tfjs.layers.shapes import Shapes, infer_shapes
+from tfjs.layers.vocabulary import Dialect, facts, has_layer, layer_keys, says_nothing
 
 _OBJECTS: dict[Dialect, Callable[[Any, str], Any]] = {
     "keras2": objects.for_keras2,
@@ -50,6 +51,7 @@ class ConfigWriter:
         self.dialect = dialect
         self.notes: list[str] = []
         self._problems: list[str] = []
+        self._shapes: Shapes = {}
 
     def write(self, model: LayersModel) -> Config:
         """The configuration of a whole model, `{"class_name", "config"}` and, for Keras 3, more.
@@ -67,6 +69,17 @@ class ConfigWriter:
         return result
 
     def _model(self, model: LayersModel) -> Config:
+        outer, self._shapes = self._shapes, infer_shapes(model) if self._names_shapes(model) else {}
+        try:
+            return self._model_config(model)
+        finally:
+            self._shapes = outer
+
+    def _names_shapes(self, model: LayersModel) -> bool:
+        """Whether references carry shapes: those of Keras 3 do."""
+        return self.dialect == "keras3" and model.class_name != "Sequential"
+
+    def _model_config(self, model: LayersModel) -> Config:
         nested = {layer.name for layer in model.layers if layer.model is not None}
         config: Config = {"name": model.name}
         if self.dialect != "tfjs":
@@ -90,8 +103,24 @@ class ConfigWriter:
         entry["name"] = layer.name
         # An InputLayer's own call has no inputs; it is not listed.
         calls = [call for call in layer.calls if call.args or call.kwargs]
+        if layer.model is not None and self.dialect == "keras2":
+            calls = self._nested_calls(layer, calls)
         entry["inbound_nodes"] = [self._node(layer, call, nested) for call in calls]
         return entry
+
+    def _nested_calls(self, layer: Layer, calls: list[Call]) -> list[Call]:
+        """The calls of a nested model so that both Kerases find them.
+
+        References count from 1 in Keras 2 and from 0 in Keras 3: with its one call listed twice,
+        the same call stands at index 1 for both.
+        """
+        if len(calls) == 1:
+            return calls * 2
+        self._note(
+            f"{layer.name} is a model that is called {len(calls)} times: load the file with "
+            "tf_keras; for Keras 3 write .keras"
+        )
+        return calls
 
     def _layer(self, layer: Layer) -> Config:
         if layer.model is not None:
@@ -140,8 +169,7 @@ class ConfigWriter:
                 value is None and key not in _MEANINGFUL_NONE
             )
         if own not in known:
-            default = layer_keys("keras3", layer.class_name).get(key)
-            if value is not None and value != default and key not in INERT | spec.inert:
+            if not says_nothing(layer.class_name, key, value) and key not in INERT | spec.inert:
                 self._refuse(layer, f"has {own}={value!r}, which {_TARGETS[self.dialect]} lacks")
             return True
         if self.dialect == "keras2" and own not in layer_keys("keras3", layer.class_name):
@@ -182,14 +210,21 @@ class ConfigWriter:
             if layer.class_name == "Bidirectional":
                 config.update(self._bidirectional_child(attribute, child))
             elif attribute.startswith("cells/"):
-                config.setdefault("cells", []).append(self._layer(child))
+                config.setdefault("cells", []).append(self._wrapped(child))
             else:
-                config[attribute] = self._layer(child)
+                config[attribute] = self._wrapped(child)
         return config
+
+    def _wrapped(self, layer: Layer) -> Config:
+        """A layer within another's configuration, where Keras 3 wants the module in any dialect."""
+        entry = self._layer(layer)
+        if self.dialect == "keras2" and layer.model is None:
+            return {"module": "keras.layers", **entry, "registered_name": None}
+        return entry
 
     def _bidirectional_child(self, attribute: str, child: Layer) -> Config:
         """Keras 3 names the wrapped layer `forward_x`; the others name it `x` and mirror it."""
-        entry = self._layer(child)
+        entry = self._wrapped(child)
         if self.dialect == "keras3":
             return {"layer" if attribute == "forward_layer" else attribute: entry}
         if attribute == "forward_layer":
@@ -208,12 +243,23 @@ class ConfigWriter:
         kwargs = {k: v for k, v in call.kwargs.items() if k not in ("mask", "initial_state")}
         if flatten(kwargs):
             self._refuse(layer, f"is called with tensors by keyword ({', '.join(kwargs)})")
-        given = [*flatten(call.args), *flatten(call.kwargs.get("initial_state"))]
+        states = flatten(call.kwargs.get("initial_state"))
+        if states and self.dialect == "keras2":
+            self._note(
+                f"{layer.name} is given its initial state: load the file with tf_keras; for "
+                "Keras 3 write .keras"
+            )
+        given = [*flatten(call.args), *states]
         return [[*self._triple(ref, nested), {}] for ref in given]
 
     def _keras_tensors(self, value: Structure) -> Any:
         if isinstance(value, TensorRef):
-            config = {"shape": None, "dtype": "float32", "keras_history": list(value)}
+            shape = self._shapes.get(value)
+            config = {
+                "shape": [None] if shape is None else list(shape),
+                "dtype": "float32",
+                "keras_history": list(value),
+            }
             return {"class_name": "__keras_tensor__", "config": config}
         if isinstance(value, tuple):
             items = [self._keras_tensors(item) for item in value]
