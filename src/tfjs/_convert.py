@@ -22,7 +22,7 @@ from tfjs.formats.base import (
     WriteOptions,
     Written,
 )
-from tfjs.formats.registry import detect, for_output, named
+from tfjs.formats.registry import for_output, named, reader_of
 from tfjs.ir.layers_model import LayersModel
 from tfjs.live import is_live_model, saved
 
@@ -114,7 +114,7 @@ def convert(
         raise UsageError(f"the shard size must be at least 1 byte, not {shard_size}")
     target = output_path(dest)
     with _opened(source) as (path, label):
-        reader = detect(path) if from_ is None else named(from_)
+        reader = reader_of(path, from_)
         content = reader.read(path, ReadOptions(weights=Path(weights) if weights else None))
         writer = writer_for(target, to, content)
         options = WriteOptions(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfjs._convert import Report, output_path, report_of, write, writer_for
-from tfjs.errors import FormatError
 from tfjs.formats.base import (
     DEFAULT_SHARD_SIZE,
     Content,
@@ -17,7 +16,7 @@ from tfjs.formats.base import (
     ReadOptions,
     WriteOptions,
 )
-from tfjs.formats.registry import detect, named
+from tfjs.formats.registry import reader_of
 from tfjs.ir.layers_model import Layer, LayersModel
 from tfjs.ir.tensor import Array, Tensor
 
@@ -115,9 +114,7 @@ def load(
         FormatError: it is missing, damaged or unsafe, or no reader recognises it.
     """
     source = Path(path)
-    if from_ is not None and not source.exists():
-        raise FormatError("does not exist", where=str(source))
-    reader = detect(source) if from_ is None else named(from_)
+    reader = reader_of(source, from_)
     content = reader.read(source, ReadOptions(weights=Path(weights) if weights else None))
     return Model(content, str(source), reader)
 

@@ -34,7 +34,7 @@ def one_layer(
     entry = {"batch_shape": [None, *shape], "dtype": "float32", "name": "input"}
     layers = [
         {"class_name": "InputLayer", "config": entry},
-        {"class_name": class_name, "config": {**config, "name": "probe"}},
+        {"class_name": class_name, "config": {"trainable": True, **config, "name": "probe"}},
     ]
     data = {"class_name": "Sequential", "config": {"name": "model", "layers": layers}}
     model = read_model(data, dialect, "test")

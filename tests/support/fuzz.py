@@ -102,7 +102,9 @@ def main(folder: Path, entry: Path, level: Level, first: int, count: int, save: 
             outcome, text = _outcome(path, from_, Path(scratch) / "out" if save else None)
             if outcome == "failed":
                 text = f"case {case} ({from_ or 'recognised'}): {what}\n{text}"
-            print(json.dumps({"case": case, "outcome": outcome, "text": text}), flush=True)
+            answer = {"case": case, "outcome": outcome, "text": text}
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
             shutil.rmtree(work)
 
 
@@ -121,8 +123,8 @@ def _outcome(path: Path, from_: str | None, out: Path | None) -> tuple[str, str]
                 model.save(out, custom_layers="keep")
                 shutil.rmtree(out)
     except tfjs.TfjsError as error:
-        assert str(error).strip()
-        return "refused", str(error)
+        text = str(error).strip()
+        return ("refused", text) if text else ("failed", "an error without a text")
     except BaseException:  # noqa: BLE001 - every other end is what is looked for
         return "failed", traceback.format_exc()
     return "loaded", ""

@@ -29,9 +29,7 @@ def _layer(class_name: str, name: str, **config: Any) -> JsonObject:
 
 def recurrent(folder: Path) -> Path:
     """A TF.js Sequential with an embedding, a wrapper and a normalization, compiled."""
-    lstm = _layer(
-        "LSTM", "lstm", units=3, return_sequences=True, recurrent_activation="sigmoid"
-    )
+    lstm = _layer("LSTM", "lstm", units=3, return_sequences=True, recurrent_activation="sigmoid")
     layers = [
         _layer("Embedding", "embed", input_dim=9, output_dim=4, batch_input_shape=[None, 5]),
         _layer("Bidirectional", "both", layer=lstm, merge_mode="concat"),
@@ -40,10 +38,11 @@ def recurrent(folder: Path) -> Path:
         _layer("Flatten", "flat"),
         _layer("Dense", "out", units=2, activation="softmax"),
     ]
-    lstm_shapes = {"kernel": (4, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
-    shapes = {"embed/embeddings": (9, 4)}
+    cell: dict[str, tuple[int, ...]]
+    cell = {"kernel": (4, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
+    shapes: dict[str, tuple[int, ...]] = {"embed/embeddings": (9, 4)}
     for side in ("forward", "backward"):
-        shapes |= {f"both/{side}_lstm/{name}": s for name, s in lstm_shapes.items()}
+        shapes |= {f"both/{side}_lstm/{name}": s for name, s in cell.items()}
     norms = ("gamma", "beta", "moving_mean", "moving_variance")
     shapes |= {f"norm/{name}": (6,) for name in norms}
     shapes |= {"each/kernel": (6, 2), "each/bias": (2,), "out/kernel": (10, 2), "out/bias": (2,)}
@@ -194,11 +193,9 @@ def packed_h5(folder: Path) -> Path:
 def keras1_h5(folder: Path) -> Path:
     """A model as Keras 1 saved it."""
     folder.mkdir(parents=True)
-    dense = _layer(
-        *("Dense", "d"),
-        **{"output_dim": 2, "input_dim": 3, "activation": "relu", "batch_input_shape": [None, 3]},
-        **{"init": "glorot_uniform", "bias": True, "W_regularizer": None, "trainable": True},
-    )
+    dense = _layer("Dense", "d", output_dim=2, input_dim=3, batch_input_shape=[None, 3])
+    dense["config"] |= {"activation": "relu", "init": "glorot_uniform", "bias": True}
+    dense["config"] |= {"W_regularizer": None, "trainable": True}
     with h5py.File(folder / "model.h5", "w") as file:
         config = {"class_name": "Sequential", "config": [dense]}
         file.attrs["model_config"] = json.dumps(config).encode()
@@ -223,7 +220,10 @@ def stored_weights(folder: Path) -> Path:
 def sharded_weights(folder: Path) -> Path:
     """`NAME.weights.json` of Keras 3, with two files beside it."""
     folder.mkdir(parents=True)
-    paths = {"my_00000.weights.h5": "layers/dense/vars/0", "my_00001.weights.h5": "layers/dense/vars/1"}
+    paths = {
+        "my_00000.weights.h5": "layers/dense/vars/0",
+        "my_00001.weights.h5": "layers/dense/vars/1",
+    }
     for name, path in paths.items():
         with h5py.File(folder / name, "w") as file:
             file[path] = np.ones((2, 2), "<f4")

@@ -26,7 +26,7 @@ def varint(value: int) -> bytes:
 
 def stored_crc(data: bytes) -> int:
     """The masked CRC-32C of the bytes."""
-    crc = google_crc32c.value(data)
+    crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from tests.wire.models import model_path
 from tfjs.errors import CorruptFileError
@@ -167,9 +168,8 @@ def _unknown(message: Any) -> list[str]:
     """Fields of a message and of those below it that the schemas do not have."""
     from google.protobuf.unknown_fields import UnknownFieldSet
 
-    found = [
-        f"{message.DESCRIPTOR.full_name} {field.field_number}" for field in UnknownFieldSet(message)
-    ]
+    unknown: Any = UnknownFieldSet(message)
+    found = [f"{message.DESCRIPTOR.full_name} {field.field_number}" for field in unknown]
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
@@ -178,7 +178,7 @@ def _unknown(message: Any) -> list[str]:
                 continue
             children = list(value.values())
         else:
-            children = list(value) if field.is_repeated else [value]
+            children = [value] if isinstance(value, Message) else list(value)
         for child in children:
             found += _unknown(child)
     return found

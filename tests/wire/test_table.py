@@ -71,14 +71,13 @@ def test_damaged_blocks(body: bytes, message: str) -> None:
 
 
 def test_every_flipped_bit_of_a_block_is_found() -> None:
-    data = bytearray(table(ENTRIES[:3]))
-    end = data.index(b"ccc") + 3
-    for position in range(end):
-        data[position] ^= 4
-        with pytest.raises(CorruptFileError, match="the checksum of the block at 0"):
-            list(read_table(data))
-        data[position] ^= 4
+    data = table(ENTRIES[:3])
     assert list(read_table(data)) == ENTRIES[:3]
+    for position in range(data.index(b"ccc") + 3):
+        flipped = bytearray(data)
+        flipped[position] ^= 4
+        with pytest.raises(CorruptFileError, match="the checksum of the block at 0"):
+            list(read_table(bytes(flipped)))
 
 
 @pytest.mark.parametrize("size", [0, 1, 47, 48, 100])

@@ -228,8 +228,8 @@ def _input_format(source: Path, given: str) -> str | None:
     """The format that the file really is, where it is one that the flag can mean."""
     from tfjs.formats.registry import all_formats  # noqa: PLC0415 - keeps --help fast
 
-    if not os.path.exists(source):
-        return None
+    if not os.path.isfile(source) and not os.path.isdir(source):
+        return None  # which is told by whoever opens it
     names = _INPUTS[given]
     return next((name for name in names if all_formats()[name].sniff(source)), names[0])
 

@@ -14,7 +14,6 @@ from tfjs.formats.base import Format
 from tfjs.io.mistaken import mistaken_file
 
 _HEAD = 512
-_GRAPH_MODEL = "a TF.js graph model, which holds no layers"
 
 
 @cache
@@ -39,24 +38,40 @@ def named(name: str) -> Format:
     return found
 
 
+def reader_of(path: Path, name: str | None) -> Format:
+    """The format to read a path with: the one of that name, else by the contents.
+
+    Raises:
+        UsageError: there is no format of that name.
+        FormatError: there is nothing at the path, or a pipe or device.
+        UnknownFormatError: no reader recognises it.
+    """
+    chosen = None if name is None else named(name)
+    if not os.path.exists(path):  # Path.exists raises for a name that is too long
+        raise FormatError("does not exist", where=str(path))
+    if not path.is_file() and not path.is_dir():
+        raise FormatError("is neither a file nor a folder", where=str(path))
+    return chosen or detect(path)
+
+
 def detect(path: Path) -> Format:
     """The format of a file or folder, from its contents.
 
     Raises:
-        FormatError: there is nothing at the path.
+        FormatError: it cannot be read.
         UnknownFormatError: no reader recognises it.
     """
-    if not os.path.exists(path):  # Path.exists raises for a name that is too long
-        raise FormatError("does not exist", where=str(path))
     for entry in all_formats().values():
         if entry.sniff(path):
             return entry
-    other = mistaken_file(path) if path.is_file() else None
+    model_json = path / "model.json"
+    file = model_json if model_json.is_file() else path
+    other = mistaken_file(file) if file.is_file() else None
     if other is not None:
-        raise UnknownFormatError(f"is {other.what}", where=str(path), hint=other.hint)
+        raise UnknownFormatError(f"is {other.what}", where=str(file), hint=other.hint)
     raise UnknownFormatError(
-        f"is no model that tfjs reads: {_describe(path)}",
-        where=str(path),
+        f"is no model that tfjs reads: {_describe(file)}",
+        where=str(file),
         hint=f"formats: {', '.join(sorted(all_formats()))}; name one with --from",
     )
 
@@ -91,33 +106,23 @@ def _describe(path: Path) -> str:
     try:
         if path.is_dir():
             return _describe_folder(path)
-        head = _head(path)
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
     except OSError as error:
         raise FormatError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if not head:
         return "an empty file"
     if head.startswith(b"PK\x03\x04"):
         return "a zip archive without a Keras model in it (unzip it first)"
-    if _is_graph_model(head):
-        return _GRAPH_MODEL
+    if head.lstrip().startswith(b"{") and b'"graph-model"' in head:
+        return "a TF.js graph model, which holds no layers"
     return f"a file that begins with {head[:8]!r}"
 
 
 def _describe_folder(path: Path) -> str:
     if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
         return "a TensorFlow SavedModel without the metadata of a Keras model"
-    if (path / "model.json").is_file() and _is_graph_model(_head(path / "model.json")):
-        return _GRAPH_MODEL
     names = sorted(entry.name for entry in path.iterdir())
     if not names:
         return "an empty folder"
     return f"a folder with {', '.join(names[:5])}" + (" ..." if len(names) > 5 else "")
-
-
-def _head(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(_HEAD)
-
-
-def _is_graph_model(head: bytes) -> bool:
-    return head.lstrip().startswith(b"{") and b'"graph-model"' in head

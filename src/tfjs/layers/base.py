@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from tfjs.ir.layers_model import Config, Layer, TensorRef
@@ -125,6 +126,7 @@ def all_specs() -> dict[str, LayerSpec]:
     return {spec.name: spec for spec in sorted(set(_SPECS.values()), key=lambda spec: spec.name)}
 
 
+@cache
 def _load() -> None:
     from tfjs.layers import declarations  # noqa: F401, PLC0415 - registers all specs
 

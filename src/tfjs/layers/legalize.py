@@ -43,7 +43,13 @@ GRAPH_ADVICE = (
 INERT = frozenset(
     {"trainable", "dtype", "seed", "implementation", "unroll", "synchronized", "use_cudnn"}
     | {"quantization_config", "lora_rank", "lora_alpha", "autocast", "fused", "sparse", "ragged"}
-    | {"optional", "input_dtype", "activity_regularizer", "experimental_autocast", "flash_attention"}
+    | {
+        "optional",
+        "input_dtype",
+        "activity_regularizer",
+        "experimental_autocast",
+        "flash_attention",
+    }
     | {"renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment"}
 )
 
@@ -374,11 +380,10 @@ class Builder:
         outputs = map_refs(self._model.outputs, self._distinct(values))
         layers = [layer for _, layer in sorted(self._made, key=lambda item: item[0]) if layer.calls]
         source = self._model
-        linear = source.class_name == "Sequential" and _is_chain(layers)
-        return LayersModel(
+        model = LayersModel(
             name=source.name,
-            class_name="Sequential" if linear else "Functional",
-            layers=_in_chain_order(layers) if linear else layers,
+            class_name="Functional",
+            layers=layers,
             inputs=map_refs(source.inputs, values.__getitem__),
             outputs=outputs,
             trainable=source.trainable,
@@ -386,10 +391,11 @@ class Builder:
             metadata=source.metadata,
             producer=source.producer,
         )
+        if source.class_name == "Sequential" and _is_chain(layers) and not _crops_unknown(model):
+            model.class_name, model.layers = "Sequential", _in_chain_order(layers)
+        return model
 
-    def _distinct(
-        self, values: Mapping[TensorRef, TensorRef]
-    ) -> Callable[[TensorRef], TensorRef]:
+    def _distinct(self, values: Mapping[TensorRef, TensorRef]) -> Callable[[TensorRef], TensorRef]:
         """The built tensor of an output; TF.js throws when one tensor is two outputs."""
         seen: set[TensorRef] = set()
 
@@ -488,6 +494,13 @@ def _is_chain(layers: Sequence[Layer]) -> bool:
         for ref in layer.calls[0].inputs():
             used[ref] = used.get(ref, 0) + 1
     return all(count == 1 and ref.tensor == 0 for ref, count in used.items())
+
+
+def _crops_unknown(model: LayersModel) -> bool:
+    """Whether TF.js's Cropping2D makes sizes below 0 of unknown ones, which Sequential refuses."""
+    crops = [layer for layer in model.layers if layer.class_name == "Cropping2D"]
+    shapes = infer_shapes(model) if crops else {}
+    return any(None in (shapes.get(TensorRef(crop.name)) or (None, None))[1:] for crop in crops)
 
 
 def _in_chain_order(layers: Sequence[Layer]) -> list[Layer]:

@@ -42,20 +42,18 @@ def tfjs_scopes(layer: Layer) -> Iterator[tuple[str, Layer]]:
         for inner in layer.model.layers:
             yield from tfjs_scopes(inner)
         return
-    yield layer.name, layer
-    for attribute, child in layer.children.items():
-        if child.model is not None:
-            yield from tfjs_scopes(child)
-        elif layer.class_name == "Bidirectional":
-            yield from _below(child, f"{layer.name}/{child.name}")
-        else:
-            yield from _below(child, _scope(layer.name, attribute))
+    yield from _below(layer, layer.name)
 
 
 def _below(layer: Layer, scope: str) -> Iterator[tuple[str, Layer]]:
     yield scope, layer
     for attribute, child in layer.children.items():
-        yield from _below(child, _scope(scope, attribute))
+        if child.model is not None:
+            yield from tfjs_scopes(child)
+        elif layer.class_name == "Bidirectional":
+            yield from _below(child, f"{scope}/{child.name}")
+        else:
+            yield from _below(child, _scope(scope, attribute))
 
 
 def _scope(scope: str, attribute: str) -> str:

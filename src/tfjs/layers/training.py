@@ -52,6 +52,11 @@ _TFJS_OPTIMIZERS: dict[str, tuple[str, dict[str, str]]] = {
         {"rho": "decay"} | {k: k for k in ("learning_rate", "momentum", "epsilon", "centered")},
     ),
 }
+# TF.js has a class of its own for SGD with momentum.
+_MOMENTUM = (
+    "Momentum",
+    {"learning_rate": "learning_rate", "momentum": "momentum", "nesterov": "use_nesterov"},
+)
 _OPTIMIZER_NAMES = {tfjs: keras for keras, (tfjs, _) in _TFJS_OPTIMIZERS.items()}
 # Settings that change how an optimizer steps and that TF.js's optimizers do not have.
 _LACKING = frozenset(
@@ -89,8 +94,9 @@ def from_tfjs(config: Config) -> Config:
     optimizer = _object(result["optimizer"])
     if optimizer is not None:
         given = str(optimizer["class_name"])
-        name = _OPTIMIZER_NAMES.get(given, given)
-        keras = {tfjs: key for key, tfjs in _TFJS_OPTIMIZERS.get(name, ("", {}))[1].items()}
+        name = "SGD" if given == _MOMENTUM[0] else _OPTIMIZER_NAMES.get(given, given)
+        entry = _MOMENTUM if given == _MOMENTUM[0] else _TFJS_OPTIMIZERS.get(name, ("", {}))
+        keras = {tfjs: key for key, tfjs in entry[1].items()}
         settings = {keras.get(key, key): value for key, value in optimizer["config"].items()}
         optimizer = {"class_name": name, "config": settings}
     return {**result, "optimizer": optimizer}
@@ -129,11 +135,10 @@ def _tfjs_optimizer(optimizer: Config | None) -> Config:
         raise _LackingError("it names no optimizer")
     if optimizer["class_name"] not in _TFJS_OPTIMIZERS:
         raise _LackingError(f"TF.js has no optimizer {optimizer['class_name']}")
-    name, keys = _TFJS_OPTIMIZERS[optimizer["class_name"]]
     settings = optimizer["config"]
+    with_momentum = optimizer["class_name"] == "SGD" and settings.get("momentum")
+    name, keys = _MOMENTUM if with_momentum else _TFJS_OPTIMIZERS[optimizer["class_name"]]
     lacking = [key for key in sorted(_LACKING) if settings.get(key) and key not in keys]
-    if settings.get("momentum") and name == "SGD":
-        lacking.append("momentum")
     if lacking:
         raise _LackingError(f"TF.js's {name} has no {', '.join(lacking)}")
     given = {tfjs: settings[key] for key, tfjs in keys.items() if settings.get(key) is not None}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tfjs.errors import CorruptFileError, FormatError
-from tfjs.io.files import FileSpan, file_size, read_bytes
+from tfjs.io.files import FileSpan, file_size
 from tfjs.wire import ordered_code
 from tfjs.wire.checksum import crc32c, crc32c_of, masked
 from tfjs.wire.protobuf import parse
@@ -28,7 +28,6 @@ OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _HEADER_KEY = b""
 _VERSION = 1  # kTensorBundleVersion: what we read, in TensorFlow's numbering
 _LITTLE_ENDIAN = 0
-_INDEX_LIMIT = 1 << 30
 _MOST_SHARDS = 99_999  # the number has five digits in a shard's file name
 _MOST_DIMENSIONS = 254  # TensorShape::MaxDimensions
 _MOST_SLICES = 4096  # checking that they cover the tensor may compare each with each
@@ -183,7 +182,8 @@ def read_bundle(prefix_path: str | os.PathLike[str]) -> Bundle:
     """
     index_path = Path(f"{os.fspath(prefix_path)}.index")
     where = str(index_path)
-    table = dict(read_table(read_bytes(index_path, limit=_INDEX_LIMIT), where=where))
+    index = FileSpan(index_path, 0, file_size(index_path))
+    table = dict(read_table(index.view(), where=where))
     reader = _IndexReader(str(prefix_path), table, where)
     return Bundle(index_path, {entry.key: entry for entry in reader.entries()})
 

@@ -1,7 +1,9 @@
 """HDF5 files that nobody vouches for, read through h5py's low-level interface.
 
-Every link is followed here, one by one, so that none leads out of the file; only errors of tfjs
-come out.
+The HDF5 library hangs, crashes or takes all memory where single bytes of a file are damaged. It
+finds groups, datasets and attributes for us, and sees the file through a window that checks what
+it cannot bear (hdf5_window); we follow links one by one, so that none leads out of the file, and
+read chunks, rows and strings ourselves (hdf5_chunks, hdf5_dataset, hdf5_heap).
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ class Hdf5File:
         # Also at the end of the interpreter, which HDF5 crashes when it still holds a window.
         self._finalizer = weakref.finalize(self, _close, handle, content)
         self._types = Hdf5Types()
+        self._strings = Strings(content)
         self._groups: dict[_Parts, Any] = {}
 
     @classmethod
@@ -182,7 +185,7 @@ class Hdf5File:
     def _describe(self, parts: _Parts, dataset_id: Any) -> Hdf5Dataset:
         path = "/".join(parts)
         kind = self._types.find(dataset_id.get_type(), f"{self._where}: {path}")
-        return Hdf5Dataset(path, dataset_id, kind, self._content)
+        return Hdf5Dataset(path, dataset_id, kind, self._content, self._strings)
 
     def _group(self, parts: _Parts) -> Any:
         from h5py import h5g
@@ -264,15 +267,15 @@ class Hdf5File:
 
     def _attribute(self, target: Any, name: bytes) -> Any:
         """The value of one attribute; see `attrs`."""
-        from h5py import h5a, h5o, h5s
+        from h5py import h5a, h5o
 
         attribute = h5a.open(target, name)
         kind = self._types.find(
             attribute.get_type(), f"{self._where}: the attribute {_decode(name)!r}"
         )
-        if attribute.get_space().get_simple_extent_type() == h5s.NULL:
-            return None
         shape = attribute.shape
+        if shape is None:
+            return None
         nbytes = math.prod(shape) * kind.stored.itemsize
         if nbytes > self._content.size:
             raise UnsafeFileError(
@@ -280,7 +283,7 @@ class Hdf5File:
             )
         if kind.is_variable:
             data = attribute_data(self._content, h5o.get_info(target).addr, name)
-            values = Strings(self._content).read(data, math.prod(shape))
+            values = self._strings.read(data, math.prod(shape))
         else:
             stored = np.empty(shape, kind.stored)
             attribute.read(stored, mtype=attribute.get_type())

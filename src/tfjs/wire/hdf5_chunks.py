@@ -87,10 +87,15 @@ class Chunks:
             target[outer] = self._decode(chunk)[inner]
 
     def _list(self) -> list[Chunk]:
+        from h5py import version
+
+        # HDF5 before 1.14.4 does not count the user block here (HDFGroup/hdf5, issue 3003).
+        behind = self._content.origin if version.hdf5_version_tuple < (1, 14, 4) else 0
         chunks: list[Chunk] = []
 
         def add(info: Any) -> None:
-            chunks.append(Chunk(info.chunk_offset, info.byte_offset, info.size, info.filter_mask))
+            offset = info.byte_offset + behind
+            chunks.append(Chunk(info.chunk_offset, offset, info.size, info.filter_mask))
 
         self._id.chunk_iter(add)
         return chunks

@@ -38,6 +38,7 @@ class Hdf5Dataset:
         "_content",
         "_id",
         "_start",
+        "_strings",
         "_type",
         "_where",
         "dtype",
@@ -48,7 +49,9 @@ class Hdf5Dataset:
         "shape",
     )
 
-    def __init__(self, path: str, dataset_id: Any, kind: Hdf5Type, content: Hdf5Bytes) -> None:
+    def __init__(
+        self, path: str, dataset_id: Any, kind: Hdf5Type, content: Hdf5Bytes, strings: Strings
+    ) -> None:
         """Describe a dataset.
 
         Args:
@@ -56,6 +59,7 @@ class Hdf5Dataset:
             dataset_id: h5py's low-level dataset.
             kind: the type of its elements.
             content: the file.
+            strings: reads the file's strings of variable length.
 
         Raises:
             UnsafeFileError: it lies in other files, or is larger than the file can account for.
@@ -66,9 +70,12 @@ class Hdf5Dataset:
         self._id = dataset_id
         self._type = kind
         self._content = content
+        self._strings = strings
         self._where = f"{content.where}: {path}"
         self.dtype = kind.dtype
         self.dtype_name = kind.name
+        if dataset_id.shape is None:
+            raise CorruptFileError("has no elements and no shape", where=self._where)
         self.shape: tuple[int, ...] = dataset_id.shape
         self.nbytes: int = math.prod(self.shape) * kind.stored.itemsize
         self._check_bytes("it", self.nbytes)
@@ -102,7 +109,7 @@ class Hdf5Dataset:
                 return self._type.convert(self._stored(first, shape))
             references = self._stored(first, shape).tobytes()
             array = np.empty(math.prod(shape), object)
-            array[:] = Strings(self._content).read(references, len(array))
+            array[:] = self._strings.read(references, len(array))
             return array.reshape(shape)
 
     def _stored(self, first: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -134,10 +141,8 @@ class Hdf5Dataset:
 
     def _check_layout(self) -> None:
         """Refuse what other files hold, and chunks or filters that cannot be read."""
-        from h5py import h5d, h5s
+        from h5py import h5d
 
-        if self._id.get_space().get_simple_extent_type() == h5s.NULL:
-            raise CorruptFileError("has no elements and no shape", where=self._where)
         plist = self._id.get_create_plist()
         layout = plist.get_layout()
         if layout == h5d.VIRTUAL:

@@ -35,6 +35,7 @@ class Strings:
         self._content = content
         # Address of a collection -> number of an object -> where it begins, its size.
         self._collections: dict[int, dict[int, tuple[int, int]]] = {}
+        self._parsed = 0
 
     def read(self, references: bytes | memoryview, count: int) -> list[bytes]:
         """The strings that `count` references lead to.
@@ -71,6 +72,9 @@ class Strings:
         if (signature, version) != (b"GCOL", 1):
             raise self._error(f"has no heap at {address}")
         block = self._content.piece(start, size)
+        self._parsed += size
+        if self._parsed > self._content.size:  # each is looked at once, so they overlap
+            raise self._error("has heaps that overlap")
         objects: dict[int, tuple[int, int]] = {}
         position = _COLLECTION.size
         while position + _OBJECT.size <= size:

@@ -45,7 +45,7 @@ class Hdf5Bytes:
         """
         if offset < 0 or length < 0 or offset + length > self.size:
             raise CorruptFileError(
-                f"{length} bytes at {offset} are wanted, the HDF5 file has {self.size}",
+                f"is cut off: {length} bytes at {offset} are wanted, the HDF5 file has {self.size}",
                 where=self.where,
             )
         return self._view[offset : offset + length]

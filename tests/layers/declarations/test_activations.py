@@ -128,15 +128,20 @@ def test_softmax_along_any_axis(
     check_roundtrip(model, [sample((2, 3, 4, 5))], tfjs_runtime, tmp_path)
 
 
-@pytest.mark.parametrize("shared", [None, [1], [1, 2], [2]], ids=str)
+@pytest.mark.parametrize("shared", [None, [1], [1, 2], [2], [3], [1, 3], [1, 2, 3]], ids=str)
+@pytest.mark.parametrize("backend", ["cpu", "wasm"])
 def test_prelu(
-    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path, shared: list[int] | None
+    keras: ModuleType,
+    tfjs_runtime: TfjsRuntime,
+    tmp_path: Path,
+    shared: list[int] | None,
+    backend: str,
 ) -> None:
     layers = keras.layers
     model = randomised(
         keras.Sequential([layers.Input((3, 4, 2)), layers.PReLU(shared_axes=shared)])
     )
-    check_roundtrip(model, [sample((2, 3, 4, 2))], tfjs_runtime, tmp_path)
+    check_roundtrip(model, [sample((2, 3, 4, 2))], tfjs_runtime, tmp_path, backend=backend)
 
 
 def test_composed_activation_of_a_shared_layer(

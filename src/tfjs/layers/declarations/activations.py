@@ -14,8 +14,10 @@ from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
 from tfjs.layers.declarations.compose import (
     activate,
     clip,
+    derived,
     identity,
     join,
+    permute,
     scale,
     with_axis_last,
 )
@@ -354,11 +356,27 @@ class PReLU(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         shape = build.input_shape(layer)
-        shared = layer.config.get("shared_axes") or []
-        free = [axis for axis, size in enumerate(shape or ()) if size is None and axis]
-        if any(axis not in shared for axis in free):
+        shared = sorted(layer.config.get("shared_axes") or [])
+        if shape is None:
+            return build.keep(layer)
+        own = [axis for axis in range(1, len(shape)) if axis not in shared]
+        if any(shape[axis] is None for axis in own):
             return build.refuse(layer, "its alpha has a size that the file does not tell")
-        return build.keep(layer)
+        order = [0, *shared, *own]
+        if order == sorted(order):
+            return build.keep(layer)
+        # The wasm backend repeats alpha along leading axes only, and is wrong along others.
+        build.note(layer, "its shared axes moved to the front, where every backend has them right")
+        alpha = [*(1 for _ in shared), *(shape[axis] or 1 for axis in own)]
+        weights = [
+            derived(weight, weight.name, alpha, lambda array: array.reshape(alpha))
+            for weight in layer.weights
+        ]
+        changes = {"shared_axes": list(range(1, len(shared) + 1))}
+        kept = build.keep(layer, changes, weights=weights)
+        back = [order.index(axis) for axis in range(len(shape))]
+        there = permute(build, order, suffix="shared_first")
+        return build.chain(there, kept, permute(build, back, suffix="shared_back"))
 
 
 class Softmax(LayerSpec):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight
-from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
+from tfjs.layers.base import Apply, Shape, Slot, dim
 from tfjs.layers.declarations import gates, kernels, recurrent
 from tfjs.layers.declarations.compose import reshape
 from tfjs.layers.declarations.space import (
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
 # TF.js throws on `unroll`, which changes nothing.
-_CHANGES: Config = {"zero_output_for_mask": ..., "time_major": ..., "unroll": False}
+_CHANGES: Config = {**recurrent.UNREAD, "unroll": False}
 _WINDOWS = ("kernel_size", "strides", "dilation_rate")
 
 
-class _ConvLSTM(LayerSpec):
+class _ConvLSTM(gates.Gated):
     """A convolutional LSTM over `rank` axes of space."""
 
     rank: ClassVar[int]
+    gates = gates.LSTM
     supports_masking = True
     uses_mask = True
     takes_initial_state = True
@@ -84,10 +85,10 @@ class ConvLSTM2D(_ConvLSTM):
     rank = 2
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
-        why = recurrent.obstacle(layer, build)
+        why = _obstacle(layer, build)
         if why:
             return build.refuse(layer, why)
-        changes, weights = gates.for_tfjs(layer, gates.LSTM, build)
+        changes, weights = gates.for_tfjs(layer, build)
         return build.keep(layer, {**_CHANGES, **changes}, weights=weights)
 
 
@@ -98,7 +99,7 @@ class ConvLSTM1D(_ConvLSTM):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         shape = build.input_shape(layer)
         state = self.step(layer, shape)
-        why = recurrent.obstacle(layer, build)
+        why = _obstacle(layer, build)
         if state is None or shape is None or None in state.inner():
             why = why or "the size of its input is unknown, which its rewriting as 2D asks for"
         if why or state is None or shape is None:
@@ -114,13 +115,18 @@ class ConvLSTM3D(_ConvLSTM):
         return build.refuse(layer, "TF.js has no convolutional LSTM over volumes")
 
 
+def _obstacle(layer: Layer, build: Builder) -> str | None:
+    if recurrent.has_initial_state(layer, build):
+        return "it is called with an initial state, with which TF.js cannot load a ConvLSTM2D"
+    return recurrent.obstacle(layer, build)
+
+
 def _on_one_column(layer: Layer, build: Builder, shape: Shape, state: Space) -> Apply:
     first, config = is_first(layer.config), layer.config
     sizes = [size or -1 for size in shape[1:]]
-    before = reshape(build, _with_column(sizes, first=first), suffix="column")
-    inner = [size or -1 for size in state.inner()]
-    enter = reshape(build, _with_column(inner, first=first), suffix="state_column")
-    changes, weights = gates.for_tfjs(layer, gates.LSTM, build)
+    column = [*sizes, 1] if first else [*sizes[:-1], 1, sizes[-1]]
+    before = build.apply(reshape(build, column, suffix="column"), 1)
+    changes, weights = gates.for_tfjs(layer, build)
     changes |= {key: [*config[key], 1] for key in _WINDOWS}
     kept = build.keep(
         layer,
@@ -129,22 +135,16 @@ def _on_one_column(layer: Layer, build: Builder, shape: Shape, state: Space) -> 
         weights=[_with_width(weight) for weight in weights],
     )
     build.note(layer, "ConvLSTM1D as ConvLSTM2D on one column")
+    inner = [size or -1 for size in state.inner()]
     steps = [shape[1] or -1] if config.get("return_sequences") else []
     after = build.apply(reshape(build, [*steps, *inner], suffix="line"), 1)
     leave = build.apply(reshape(build, inner, suffix="state_line"), 1)
 
     def call(tensors: list[TensorRef]) -> list[TensorRef]:
-        column = build.apply(before, 1)(tensors[:1])
-        given = [build.apply(enter, 1)([ref])[0] for ref in tensors[1:]]
-        output, *states = kept([*column, *given])
+        output, *states = kept(before(tensors[:1]))
         return [*after([output]), *(leave([ref])[0] for ref in states)]
 
     return call
-
-
-def _with_column(sizes: Sequence[int], *, first: bool) -> list[int]:
-    """A line as a plane of one column, the channels last or before the space."""
-    return [*sizes, 1] if first else [*sizes[:-1], 1, sizes[-1]]
 
 
 def _with_width(weight: Weight) -> Weight:

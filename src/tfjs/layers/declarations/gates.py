@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from tfjs.ir.layers_model import KERAS2_HARD_SIGMOID, Config, Layer, Weight
 from tfjs.ir.tensor import Array, DerivedTensor, Tensor
 from tfjs.layers import objects
+from tfjs.layers.base import LayerSpec, find
 from tfjs.layers.vocabulary import facts
 
 if TYPE_CHECKING:
@@ -45,7 +46,25 @@ LSTM = Gates(4, recurrent=(0, 1, 3))
 GRU = Gates(3, recurrent=(0, 1), candidate=(2,))
 
 
-def for_tfjs(layer: Layer, gates: Gates, build: Builder) -> tuple[Config, list[Weight]]:
+class Gated(LayerSpec):
+    """A recurrent layer or cell.
+
+    Attributes:
+        gates: how the columns of its weights are shared out.
+    """
+
+    gates: ClassVar[Gates]
+
+
+def gates_of(layer: Layer) -> Gates:
+    """How the weights of a recurrent layer or cell are divided (KeyError for others)."""
+    spec = find(layer.class_name)
+    if not isinstance(spec, Gated):
+        raise KeyError(layer.class_name)
+    return spec.gates
+
+
+def for_tfjs(layer: Layer, build: Builder) -> tuple[Config, list[Weight]]:
     """Activations that TF.js knows, and the weights that go with them.
 
     Keras 3's `hard_sigmoid` becomes that of TF.js on scaled sums; activations that TF.js lacks
@@ -53,12 +72,12 @@ def for_tfjs(layer: Layer, gates: Gates, build: Builder) -> tuple[Config, list[W
 
     Args:
         layer: a recurrent layer or cell that owns its weights.
-        gates: how its weights are divided.
         build: the builder.
 
     Returns:
         Changes of the configuration and the weights.
     """
+    gates = gates_of(layer)
     changes: Config = {}
     scaled: list[int] = []
     for key, blocks in (("activation", gates.candidate), ("recurrent_activation", gates.recurrent)):

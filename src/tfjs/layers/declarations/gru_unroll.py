@@ -74,7 +74,7 @@ class Unrolled:
         self._steps = steps
         self._backwards = bool(gru.config.get("go_backwards"))
         self._units = int(gru.config["units"])
-        changes, weights = gates.for_tfjs(gru, gates.GRU, build)
+        changes, weights = gates.for_tfjs(gru, build)
         self._config = {**gru.config, **changes}
         self._weights = {weight.name: weight for weight in weights}
         self._features = self._weights["kernel"].tensor.shape[0]

@@ -50,8 +50,7 @@ class AxisWise:
             The layers in order; None where too many sizes are unknown for it.
         """
         if len(values) == 2:
-            data_format = "channels_first" if space.first else "channels_last"
-            return [self.piece(values[0], values[1], data_format)]
+            return self._plane(space, values)
         steps = _Steps(space.inner(), space.resized(after).inner())
         if len(values) == 1:
             self._line(steps, values[0], first=space.first)
@@ -60,6 +59,14 @@ class AxisWise:
         else:
             self._volume_last(steps, values)
         return steps.done()
+
+    def _plane(self, space: Space, values: Sequence[Any]) -> list[Piece]:
+        layout = "channels_first" if space.first else "channels_last"
+        found = [self.piece(values[0], values[1], layout)]
+        if self.class_name == "Cropping2D" and None in space.sizes:
+            # It makes a size below 0 of an unknown one; ZeroPadding2D makes it unknown again.
+            found.append(PAD.piece([0, 0], [0, 0], layout))
+        return found
 
     def _line(self, steps: _Steps, value: Any, *, first: bool) -> None:
         """[length, channels] or [channels, length]: an axis of size 1 is put in."""

@@ -238,4 +238,4 @@ class STFTSpectrogram(_Outside):
         bins = whole // 2 + 1 if isinstance(whole, int) else None
         mode = layer.config.get("mode")
         parts = [part for part in ("real", "imag") if mode not in ({"real", "imag"} - {part})]
-        return [Slot(f"{part}_kernel", (length, 1, bins), trainable=False) for part in parts]
+        return [Slot(f"{part}_kernel", (length, 1, bins)) for part in parts]

@@ -17,27 +17,24 @@ from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight, flatten
 from tfjs.ir.tensor import Array, ArrayTensor, DerivedTensor
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim, find
 from tfjs.layers.declarations import gates, gru_unroll, kernels
-from tfjs.layers.declarations.gates import Gates
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
 # Keys that TF.js does not read; `obstacle` refuses the values that would matter.
-_UNREAD: Config = {"zero_output_for_mask": ..., "time_major": ...}
+UNREAD: Config = {"zero_output_for_mask": ..., "time_major": ...}
 _DROPOUTS = ("dropout", "recurrent_dropout")
 _SEQUENCE_KEYS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll")
 
 
-class _Cell(LayerSpec):
+class _Cell(gates.Gated):
     """A cell: one step of an RNN.
 
     Attributes:
-        gates: how the columns of the weights are shared out.
         states: how many states it has, each of `units`.
         layer: the layer that is an RNN of it.
     """
 
-    gates: ClassVar[Gates]
     states: ClassVar[int] = 1
     layer: ClassVar[str] = ""
     holder: ClassVar[str] = ""
@@ -173,7 +170,7 @@ def obstacle(layer: Layer, build: Builder) -> str | None:
             "it is called with an initial state, and TF.js 4.22 would hand that state on to "
             "another RNN, since the model has masks or is part of another model"
         )
-    if build.is_masked(layer) and _has_initial_state(layer, build):
+    if build.is_masked(layer) and has_initial_state(layer, build):
         build.warn(
             f"{layer.name}: at masked steps before the first other one Keras answers zeros, "
             "TF.js the initial state"
@@ -197,7 +194,8 @@ def inner_obstacle(layer: Layer, build: Builder) -> str | None:
     return None
 
 
-def _has_initial_state(layer: Layer, build: Builder) -> bool:
+def has_initial_state(layer: Layer, build: Builder) -> bool:
+    """Whether some call of a recurrent layer comes with states."""
     return any(len(build.tensors_in(layer, index)) > 1 for index in range(len(layer.calls)))
 
 
@@ -222,14 +220,15 @@ def express(rnn: Layer, build: Builder, name: str | None = None) -> Apply:
             return build.refuse(build.current, why or "")
         check_weights(rnn)
         return gru_unroll.express(rnn, build, steps)
-    changes, weights = gates.for_tfjs(rnn, gates_of(rnn), build)
-    return build.keep(rnn, {**_UNREAD, **changes}, weights=weights)
+    changes, weights = gates.for_tfjs(rnn, build)
+    return build.keep(rnn, {**UNREAD, **changes}, weights=weights)
 
 
 def wrapped(rnn: Layer, build: Builder) -> Layer:
-    """A SimpleRNN, LSTM or GRU as another layer of TF.js wraps it."""
-    changes, weights = gates.for_tfjs(rnn, gates_of(rnn), build)
-    return build.rewritten(rnn, {**_UNREAD, **changes}, weights=weights)
+    """A SimpleRNN, LSTM, GRU or ConvLSTM2D as another layer of TF.js wraps it."""
+    changes, weights = gates.for_tfjs(rnn, build)
+    # TF.js refuses to unroll a ConvLSTM2D, and only warns of it for the others.
+    return build.rewritten(rnn, {**UNREAD, "unroll": False, **changes}, weights=weights)
 
 
 def passing(
@@ -272,14 +271,6 @@ def check_weights(rnn: Layer) -> None:
         if slot.name not in weights:
             raise CorruptFileError(f"has no weight {slot.name}", where=rnn.name)
         kernels.check(weights[slot.name], slot.shape, rnn.name)
-
-
-def gates_of(layer: Layer) -> Gates:
-    """How the weights of a recurrent layer or cell are divided (KeyError for others)."""
-    spec = find(layer.class_name)
-    if not isinstance(spec, _Cell):
-        raise KeyError(layer.class_name)
-    return spec.gates
 
 
 # RNNs of cells -------------------------------------------------------------------------------
@@ -326,7 +317,7 @@ class RNN(LayerSpec):
             return build.refuse(layer, why)
         if _keeps_cells(layer, cells, build):
             child = _wrapped_cell(layer.children["cell"], build)
-            return build.keep(layer, _UNREAD, children={"cell": child})
+            return build.keep(layer, UNREAD, children={"cell": child})
         return _as_layers(layer, cells, build)
 
 
@@ -360,7 +351,7 @@ def _keeps_cells(layer: Layer, cells: Sequence[Layer], build: Builder) -> bool:
         return False
     if any(cell.config.get(key) for cell in cells for key in _DROPOUTS):
         return False
-    ordered = layer.config.get("return_state") or _has_initial_state(layer, build)
+    ordered = layer.config.get("return_state") or has_initial_state(layer, build)
     return len(cells) == 1 or not ordered
 
 
@@ -368,7 +359,7 @@ def _wrapped_cell(cell: Layer, build: Builder) -> Layer:
     if cell.class_name == "StackedRNNCells":
         cells = {key: _wrapped_cell(item, build) for key, item in cell.children.items()}
         return build.rewritten(cell, {"reverse_state_order": ...}, children=cells)
-    changes, weights = gates.for_tfjs(cell, gates_of(cell), build)
+    changes, weights = gates.for_tfjs(cell, build)
     return build.rewritten(cell, changes, weights=weights)
 
 

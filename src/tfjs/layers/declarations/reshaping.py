@@ -158,9 +158,13 @@ class _AxisWise(LayerSpec):
         return space.resized([n if n is None else self.resize(n, value) for n, value in both])
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
-        if self.rank == 2:
+        if self.rank == 2 and not self.forgets(layer, build):
             return build.keep(layer)
         return self.in_stages(layer, build, [self.values(layer)])
+
+    def forgets(self, layer: Layer, build: Builder) -> bool:
+        """Whether TF.js's layer over two axes forgets that a size is unknown."""
+        return False
 
     def in_stages(self, layer: Layer, build: Builder, stages: Sequence[list[Any]]) -> Apply:
         """Express the layer by TF.js's over two axes, several times one after the other."""
@@ -181,7 +185,8 @@ class _AxisWise(LayerSpec):
                 space = after
             return in_a_row(build, pieces, name)
 
-        build.note(layer, f"{self.name} by {self.tool.class_name} on a view of the data")
+        view = "and a layer behind it" if self.rank == 2 else "on a view of the data"
+        build.note(layer, f"{self.name} by {self.tool.class_name} {view}")
         return each_shape(build, layer, make)
 
 
@@ -228,6 +233,10 @@ class _Cropping(_AxisWise):
 
     def resize(self, size: int, value: Any) -> int:
         return max(0, int(size - value[0] - value[1]))
+
+    def forgets(self, layer: Layer, build: Builder) -> bool:
+        spaces = [Space.of(shape, 2, layer.config) for shape in shapes_in(build, layer)]
+        return any(space is not None and None in space.sizes for space in spaces)
 
 
 class Cropping1D(_Cropping):

@@ -74,7 +74,8 @@ class Bidirectional(LayerSpec):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         forward, backward = (_plain(layer.children[key], build) for key in self.children)
         if forward is None or backward is None:
-            return build.refuse(layer, "it wraps a layer that is no RNN of Keras")
+            names = " and ".join(sorted({child.class_name for child in layer.children.values()}))
+            return build.refuse(layer, f"it wraps {names}, which TF.js cannot run both ways")
         mode = layer.config.get("merge_mode", "concat")
         if mode is not None and mode not in _MERGES:
             raise CorruptFileError(f"merge_mode is {mode!r}", where=layer.name)

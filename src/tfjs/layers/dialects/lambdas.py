@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
-from tfjs.ir.layers_model import Call, Config, Layer, TensorRef, flatten
+from tfjs.ir.layers_model import Call, Config, Layer, Structure, TensorRef, flatten, map_refs
 from tfjs.layers.vocabulary import facts
 
 # Class, configuration and arguments of an operation; None where it is none that is known.
@@ -39,11 +39,25 @@ class _Arguments:
         return not any(self._named.values())
 
 
-def to_operation(layer: Layer) -> None:
-    """Turn a layer that calls a TensorFlow function into an operation, in place, where known."""
-    if layer.class_name in ("TFOpLambda", "SlicingOpLambda"):
-        function = str(layer.config.get("function")).removeprefix("compat.v1.")
-        found = [_read(function, call) for call in layer.calls]
+def to_operations(layers: Sequence[Layer], outputs: Structure) -> list[Layer]:
+    """Turn layers that call TensorFlow functions into operations, in place, where known.
+
+    Args:
+        layers: the layers of a model.
+        outputs: its outputs.
+
+    Returns:
+        The layers without those that only asked for the size of the batch.
+    """
+    kept = _without_batch_sizes(layers, outputs)
+    for layer in kept:
+        _to_operation(layer)
+    return kept
+
+
+def _to_operation(layer: Layer) -> None:
+    if layer.class_name == "TFOpLambda":
+        found = [_read(_function(layer), call) for call in layer.calls]
     elif layer.class_name == "TensorFlowOpLayer":
         found = [_read_node(layer.config, call) for call in layer.calls]
     else:
@@ -61,6 +75,39 @@ def to_operation(layer: Layer) -> None:
     else:
         layer.class_name = layer.registered_name = class_name
         layer.module = _module(class_name)
+
+
+def _function(layer: Layer) -> str:
+    known = layer.class_name == "TFOpLambda"
+    return str(layer.config.get("function")).removeprefix("compat.v1.") if known else ""
+
+
+def _without_batch_sizes(layers: Sequence[Layer], outputs: Structure) -> list[Layer]:
+    """`tf.shape(x)[0]` in the shape of a Reshape as the -1 that it is; what is not used goes."""
+    shapes = {layer.name for layer in layers if _function(layer) == "shape"}
+    sizes = {layer.name for layer in layers if _is_batch_size(layer, shapes)}
+
+    def change(ref: TensorRef) -> Structure:
+        return -1 if ref.layer in sizes else ref
+
+    for layer in layers:
+        for call in layer.calls:
+            shape = call.kwargs.get("shape")
+            if _function(layer) == "reshape" and isinstance(shape, list) and -1 not in shape:
+                call.kwargs["shape"] = map_refs(shape, change)
+    kept = list(layers)
+    for unused in (sizes, shapes):
+        used = {ref.layer for item in kept for call in item.calls for ref in call.inputs()}
+        used |= {ref.layer for ref in flatten(outputs)}
+        kept = [item for item in kept if item.name not in unused or item.name in used]
+    return kept
+
+
+def _is_batch_size(layer: Layer, shapes: set[str]) -> bool:
+    return _function(layer) == "__operators__.getitem" and all(
+        {ref.layer for ref in call.inputs()} <= shapes and call.kwargs.get("slice_spec") in (0, [0])
+        for call in layer.calls
+    )
 
 
 def _module(class_name: str) -> str:

@@ -17,7 +17,7 @@ from tfjs.errors import CorruptFileError, UnsupportedError
 from tfjs.ir.layers_model import Call, Config, Layer, LayersModel, Structure, TensorRef, map_refs
 from tfjs.layers import objects
 from tfjs.layers.base import find
-from tfjs.layers.dialects.lambdas import to_operation
+from tfjs.layers.dialects.lambdas import to_operations
 from tfjs.layers.dialects.plain import plain
 from tfjs.layers.structure import MAX_DEPTH, check
 from tfjs.layers.vocabulary import Dialect, defaults, facts, layer_keys
@@ -89,15 +89,15 @@ class _Reader:
         for layer, entry in zip(layers, config["layers"], strict=True):
             layer.calls = [_call(node, names) for node in entry.get("inbound_nodes") or []]
             _states_by_name(layer)
-            to_operation(layer)
             if layer.class_name == "InputLayer" and not layer.calls:
                 layer.calls = [Call()]
+        outputs = self._ends(config["output_layers"])
         model = LayersModel(
             name=str(config.get("name") or "model"),
             class_name="Functional",
-            layers=layers,
+            layers=to_operations(layers, outputs),
             inputs=self._ends(config["input_layers"]),
-            outputs=self._ends(config["output_layers"]),
+            outputs=outputs,
             trainable=bool(config.get("trainable", True)),
         )
         self._count_nested_calls_from_zero(model)
@@ -324,7 +324,7 @@ def _call(node: Any, names: set[str]) -> Call:
         return Call(args=tuple(args), kwargs=dict(plain(node.get("kwargs") or {})))
     if isinstance(node, dict):
         return Call(args=({key: _reference2(item) for key, item in node.items()},))
-    items = [node] if _is_reference(node) else list(node)
+    items = [node] if node and isinstance(node[0], str) else list(node)
     kwargs = items[0][3] if items and len(items[0]) > 3 else {}
     refs = [_reference2(item) for item in items]
     first = refs[0] if len(refs) == 1 else refs
