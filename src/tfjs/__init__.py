@@ -43,7 +43,12 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_HOMES = {"convert": "tfjs._convert", "Report": "tfjs._convert", "load": "tfjs.model", "Model": "tfjs.model"}
+_HOMES = {
+    "convert": "tfjs._convert",
+    "Report": "tfjs._convert",
+    "load": "tfjs.model",
+    "Model": "tfjs.model",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,18 @@ from tfjs.errors import ConversionError, UsageError
 from tfjs.io.atomic import atomic_file, atomic_folder
 
 
+def _fail_in_folder(out: Path) -> None:
+    with atomic_folder(out, replaces=lambda name: True) as folder:
+        (folder / "a").write_text("new")
+        raise ZeroDivisionError
+
+
+def _fail_in_file(dest: Path) -> None:
+    with atomic_file(dest) as path:
+        path.write_text("half")
+        raise ZeroDivisionError
+
+
 def test_a_folder_appears_whole(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "out", replaces=lambda name: False) as folder:
         (folder / "a").write_text("new")
@@ -36,12 +48,8 @@ def test_a_failure_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "a").write_text("old")
-    with (
-        pytest.raises(ZeroDivisionError),
-        atomic_folder(out, replaces=lambda name: True) as folder,
-    ):
-        (folder / "a").write_text("new")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        _fail_in_folder(out)
     assert (out / "a").read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
@@ -64,9 +72,8 @@ def test_an_output_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
 def test_a_file_replaces_the_old_one_only_when_done(tmp_path: Path) -> None:
     dest = tmp_path / "model.h5"
     dest.write_text("old")
-    with pytest.raises(ZeroDivisionError), atomic_file(dest) as path:
-        path.write_text("half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        _fail_in_file(dest)
     assert dest.read_text() == "old"
     with atomic_file(dest) as path:
         path.write_text("new")

@@ -9,14 +9,19 @@ from tfjs.ir.layers_model import Call, Layer, LayersModel, TensorRef
 from tfjs.layers.structure import check, ordered_calls
 
 
-def chain(*edges: tuple[str, list[TensorRef]], output: TensorRef | None = None) -> LayersModel:
-    layers = [Layer("Dense", name, calls=[Call(args=(refs,) if refs else ())]) for name, refs in edges]
+Edge = tuple[str, list[TensorRef]]
+
+
+def chain(*edges: Edge, output: TensorRef | None = None) -> LayersModel:
+    calls = [(name, Call(args=(refs,) if refs else ())) for name, refs in edges]
+    layers = [Layer("Dense", name, calls=[call]) for name, call in calls]
     last = output or TensorRef(edges[-1][0])
     return LayersModel("m", "Functional", layers, TensorRef(edges[0][0]), last)
 
 
 def test_a_sound_model_passes_and_is_ordered() -> None:
-    model = chain(("c", [TensorRef("b")]), ("a", []), ("b", [TensorRef("a")]), output=TensorRef("c"))
+    edges: list[Edge] = [("c", [TensorRef("b")]), ("a", []), ("b", [TensorRef("a")])]
+    model = chain(*edges, output=TensorRef("c"))
     check(model, "f")
     assert [layer.name for layer, _ in ordered_calls(model)] == ["a", "b", "c"]
 
@@ -62,5 +67,6 @@ def test_problems_in_nested_models_are_found() -> None:
 
 def test_a_hundred_thousand_layers_are_linear() -> None:
     count = 100_000
-    edges = [("0", [])] + [(str(i), [TensorRef(str(i - 1))]) for i in range(1, count)]
+    edges: list[Edge] = [("0", [])]
+    edges += [(str(i), [TensorRef(str(i - 1))]) for i in range(1, count)]
     assert len(ordered_calls(chain(*edges))) == count

@@ -29,7 +29,8 @@ export default function (tf) {
       return tf.tidy(() => {
         const x = Array.isArray(inputs) ? inputs[0] : inputs;
         const [batch, steps, size] = x.shape;
-        const flat = tf.tanh(tf.add(tf.matMul(x.reshape([-1, size]), this.w.read()), this.b.read()));
+        const product = tf.matMul(x.reshape([-1, size]), this.w.read());
+        const flat = tf.tanh(tf.add(product, this.b.read()));
         const scores = tf.matMul(flat, this.u.read().reshape([size, 1])).reshape([batch, steps]);
         return tf.sum(tf.mul(x, tf.softmax(scores).reshape([batch, steps, 1])), 1);
       });
@@ -82,7 +83,7 @@ def test_a_custom_layer_that_the_page_registers(
     shared_models: Path, tfjs_runtime: TfjsRuntime, tmp_path: Path
 ) -> None:
     source = shared_models / "keras_v3/ecg_cnn_bilstm_attention/best_model.keras"
-    with pytest.raises(tfjs.UnsupportedError, match="AttentionLayer.*is no Keras layer"):
+    with pytest.raises(tfjs.UnsupportedError, match=r"AttentionLayer.*is no Keras layer"):
         tfjs.convert(source, tmp_path / "web")
     assert not (tmp_path / "web").exists()
     report = tfjs.convert(source, tmp_path / "web", custom_layers="keep")

@@ -14,7 +14,7 @@ import tfjs
 from tests.support.tfjs_runtime import TfjsRuntime
 from tests.support.weights import randomise
 
-APPLICATIONS = {
+APPLICATIONS: dict[str, dict[str, Any]] = {
     "MobileNet": {"alpha": 0.25},
     "MobileNetV2": {"alpha": 0.35},
     "MobileNetV3Small": {"minimalistic": False},

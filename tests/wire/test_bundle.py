@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 
 from tests.wire import golden_bundle
-from tests.wire.models import model_path
 from tests.wire.mutation import damaged
 from tests.wire.table_writer import entry, header, stored_crc, varint, write_bundle
 from tfjs.errors import CorruptFileError, FormatError, TfjsError
@@ -302,7 +301,6 @@ def _use(prefix: Path) -> None:
                 bundle.verify_crc(key)
 
 
-@pytest.mark.models
 @pytest.mark.parametrize(
     ("name", "count", "objects"),
     [
@@ -318,9 +316,9 @@ def _use(prefix: Path) -> None:
         ("tfx_taxi_serving_export", 21, None),
     ],
 )
-def test_real_bundles(name: str, count: int, objects: int | None) -> None:
+def test_real_bundles(shared_models: Path, name: str, count: int, objects: int | None) -> None:
     # The numbers are those of tf.train.load_checkpoint.
-    bundle = read_bundle(model_path(f"saved_model/{name}/variables/variables"))
+    bundle = read_bundle(shared_models / f"saved_model/{name}/variables/variables")
     assert len(bundle.keys()) == count
     for key in bundle.keys():  # noqa: SIM118
         bundle.verify_crc(key)

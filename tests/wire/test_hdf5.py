@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 
 from tests.wire.hdf5_files import CONFIG, KERNEL, LONG, fill_model, write
-from tests.wire.models import model_path
 from tests.wire.mutation import damaged
 from tfjs.errors import CorruptFileError, FormatError, TfjsError, UnsafeFileError, UsageError
 from tfjs.wire.hdf5 import Hdf5File
@@ -618,7 +617,6 @@ def test_hundreds_of_datasets_are_quick(tmp_path: Path) -> None:
     assert min(times) < 0.12, times  # twice the budget, for slow machines
 
 
-@pytest.mark.models
 @pytest.mark.parametrize(
     "name",
     [
@@ -631,8 +629,8 @@ def test_hundreds_of_datasets_are_quick(tmp_path: Path) -> None:
         "keras_v3/ecg_cnn_bilstm_attention/best_model.keras",
     ],
 )
-def test_real_files_are_read_as_h5py_reads_them(name: str) -> None:
-    path = model_path(name)
+def test_real_files_are_read_as_h5py_reads_them(shared_models: Path, name: str) -> None:
+    path = shared_models / name
     raw = path.read_bytes()
     span = (0, len(raw))
     if name.endswith(".keras"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from tests.wire.hdf5_files import LONG, write
 from tfjs.errors import CorruptFileError, FormatError, TfjsError, UnsafeFileError
 from tfjs.wire.hdf5 import Hdf5Dataset, Hdf5File
-from tfjs.wire.hdf5_chunks import fletcher32
+from tfjs.wire.hdf5_chunks import Chunks, fletcher32
 
 GZIP = {"compression": "gzip"}
 
@@ -55,6 +56,30 @@ def test_chunks(tmp_path: Path, options: dict[str, Any], libver: str, dtype: str
             assert np.array_equal(part, data[start:stop])
 
 
+def test_rows_of_a_large_chunk_are_not_inflated_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inflated: list[int] = []
+    original = Chunks._inflated
+
+    def count(self: Chunks, data: bytes | memoryview) -> bytes:
+        inflated.append(len(data))
+        return original(self, data)
+
+    monkeypatch.setattr(Chunks, "_inflated", count)
+    path = write(
+        tmp_path / "m.h5",
+        lambda file: file.create_dataset("a", data=LONG, chunks=(100, 4), **GZIP),
+    )
+    with Hdf5File.open(path) as file:
+        found = file.dataset("a")
+        parts = [found.read(row, row + 10) for row in range(0, 200, 10)]
+        assert len(inflated) == 6
+        found.read(190)
+        assert len(inflated) == 9  # nothing is kept behind the last row
+    assert np.array_equal(np.concatenate(parts), LONG)
+
+
 def test_a_chunk_that_skipped_its_filters(tmp_path: Path) -> None:
     data = np.arange(8, dtype=np.int32)
 
@@ -95,6 +120,20 @@ def chunk(content: bytes, **options: Any) -> Callable[[Any], None]:
 def test_damaged_chunks(tmp_path: Path, fill: Callable[[Any], None], message: str) -> None:
     with pytest.raises(CorruptFileError, match=rf"m\.h5: a: .*{message}"):
         read(write(tmp_path / "m.h5", fill))
+
+
+def test_a_bomb_in_a_chunk_does_not_fill_the_memory(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.h5", chunk(zlib.compress(bytes(32 << 20)), **GZIP))
+    with Hdf5File.open(path) as file:
+        found = file.dataset("a")
+        tracemalloc.start()
+        try:
+            with pytest.raises(CorruptFileError, match="does not inflate to its size"):
+                found.read()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 @pytest.mark.parametrize(

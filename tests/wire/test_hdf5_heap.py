@@ -69,10 +69,10 @@ def test_damage(tmp_path: Path, heap: bytes, references: bytes, message: str) ->
 
 def test_heaps_inside_of_heaps(tmp_path: Path) -> None:
     inner = collection(stored(1, b"abc"))
-    strings = Strings(content(tmp_path, collection(stored(2, inner))))
-    assert strings.read(reference(3, 0, 2), 1) == []
+    strings = Strings(content(tmp_path, bytes(16) + collection(stored(2, inner))))
+    assert strings.read(reference(4, 16, 2), 1) == [b"GCOL"]
     with pytest.raises(CorruptFileError, match="has heaps that overlap"):
-        strings.read(reference(3, 32, 1), 1)
+        strings.read(reference(3, 48, 1), 1)
 
 
 def attribute(name: bytes, data: bytes, *, version: int = 1) -> bytes:

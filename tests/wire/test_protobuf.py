@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,6 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from tests.wire.models import model_path
 from tfjs.errors import CorruptFileError
 from tfjs.wire.protobuf import message_class, parse, parse_text
 from tfjs.wire.protobuf_schema import file_descriptors
@@ -145,7 +145,6 @@ def _all_messages(messages: list[Any]) -> list[Any]:
     return found
 
 
-@pytest.mark.models
 @pytest.mark.parametrize(
     ("name", "nodes", "functions"),
     [
@@ -154,9 +153,9 @@ def _all_messages(messages: list[Any]) -> list[Any]:
         ("tfx_taxi_serving_export", 1337, 76),
     ],
 )
-def test_real_models(name: str, nodes: int, functions: int) -> None:
+def test_real_models(shared_models: Path, name: str, nodes: int, functions: int) -> None:
     # The numbers are those of the models' README.
-    data = model_path(f"saved_model/{name}/saved_model.pb").read_bytes()
+    data = (shared_models / f"saved_model/{name}/saved_model.pb").read_bytes()
     model = parse("tensorflow.SavedModel", data, name)
     graph = model.meta_graphs[0].graph_def
     assert (len(graph.node), len(graph.library.function)) == (nodes, functions)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from tests.wire.models import model_path
 from tests.wire.mutation import damaged
 from tfjs.errors import CorruptFileError, FormatError, TfjsError, UnsafeFileError
 from tfjs.wire.zip import ZipFile
@@ -294,9 +293,8 @@ def test_any_damage_is_an_error_of_ours(data: bytes) -> None:
                     assert span is None or sum(span) <= len(data)
 
 
-@pytest.mark.models
-def test_a_real_archive() -> None:
-    path = model_path("keras_v3/ecg_cnn_bilstm_attention/best_model.keras")
+def test_a_real_archive(shared_models: Path) -> None:
+    path = shared_models / "keras_v3/ecg_cnn_bilstm_attention/best_model.keras"
     with ZipFile.open(path) as archive:
         assert archive.names() == ["metadata.json", "config.json", "model.weights.h5"]
         span = archive.stored_span("model.weights.h5")

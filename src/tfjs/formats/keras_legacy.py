@@ -75,6 +75,8 @@ def load_weights(model: LayersModel, file: Hdf5File, group: str, origin: Origin)
         UnsupportedError: the model has variables that belong to no layer.
     """
     where = str(file.path)
+    if origin.major == 1 and origin.backend is None:
+        origin = Origin(1, _backend_of(file, group))
     stored = [entry for entry in read_layers(file, group) if entry.weights]
     if read_named(file, _join(group, MODEL_WEIGHTS)):
         raise UnsupportedError("the model has variables that belong to no layer", where=where)
@@ -186,6 +188,18 @@ def _read_weights(file: Hdf5File, group: str) -> list[StoredWeight]:
     return [
         StoredWeight(name.removesuffix(":0"), tensor_at(file, _join(group, name))) for name in names
     ]
+
+
+def _backend_of(file: Hdf5File, group: str) -> str | None:
+    """The backend of a Keras 1, which files do not tell: TensorFlow's names end in `:0`."""
+    names = [
+        name
+        for layer in file.text_list(group, "layer_names") or ()
+        for name in file.text_list(_join(group, layer), "weight_names") or ()
+    ]
+    if not names:
+        return None
+    return "tensorflow" if any(name.endswith(":0") for name in names) else "theano"
 
 
 def _read_numbered(file: Hdf5File, group: str) -> list[StoredLayer]:

@@ -9,6 +9,7 @@ from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import DEFAULT_SHARD_SIZE, Content, Port, WriteOptions, Written
 from tfjs.ir.layers_model import Layer, LayersModel
 from tfjs.ir.tensor import QuantizedTensor, Tensor
+from tfjs.layers.keras_order import in_keras_order
 from tfjs.layers.ports import inputs_of, outputs_of
 from tfjs.layers.registry import is_operation, spec_of
 
@@ -53,7 +54,7 @@ def refuse_options(options: WriteOptions, target: str) -> None:
 
 
 def keras_model(content: Content) -> tuple[LayersModel, list[str]]:
-    """The model to write, with what deserves a word about it.
+    """The model to write, its layers in Keras's order, and what deserves a word about it.
 
     Raises:
         UnsupportedError: there are weights only.
@@ -71,7 +72,7 @@ def keras_model(content: Content) -> tuple[LayersModel, list[str]]:
         notes.append("weights stored in fewer bytes were expanded")
     if content.metadata:
         notes.append("user-defined metadata left out: Keras files have no place for it")
-    return content, notes
+    return in_keras_order(content), notes
 
 
 def report(model: LayersModel, path: Path, size: int, notes: list[str]) -> Written:

@@ -150,6 +150,7 @@ class LayersModel:
         training: compile configuration and optimizer state; root only.
         metadata: user-defined metadata; root only.
         producer: what wrote the source ("keras 3.15.1"), where told; root only.
+        told_shapes: shapes of tensors that the source tells, for layers whose code is not known.
     """
 
     name: str
@@ -161,6 +162,7 @@ class LayersModel:
     training: Training | None = None
     metadata: Config | None = None
     producer: str | None = None
+    told_shapes: dict[TensorRef, tuple[int | None, ...]] = field(default_factory=dict)
 
     def layer(self, name: str) -> Layer:
         """The layer of that name (KeyError when there is none)."""

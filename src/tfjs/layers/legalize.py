@@ -24,13 +24,13 @@ from tfjs.ir.layers_model import (
 from tfjs.layers import masked, objects
 from tfjs.layers.base import Apply, LayerSpec, Shape
 from tfjs.layers.call_order import settle_calls
-from tfjs.layers.initial_states import spilled_states
 from tfjs.layers.masks import MaskFlow, State, feeds_only
 from tfjs.layers.naming import rename_for_tfjs
 from tfjs.layers.registry import spec_of
+from tfjs.layers.rnn_runs import repeated_layers, spilled_states
 from tfjs.layers.shapes import Shapes, common_shapes, infer_shapes
 from tfjs.layers.structure import ordered_calls
-from tfjs.layers.vocabulary import layer_keys, says_nothing
+from tfjs.layers.vocabulary import KERAS, has_layer, layer_keys, says_nothing
 
 CustomLayers = Literal["refuse", "keep"]
 
@@ -77,6 +77,7 @@ class _Findings:
     custom_layers: CustomLayers = "refuse"
     masked: set[int] = field(default_factory=set)
     spilled: set[int] = field(default_factory=set)
+    repeated: set[int] = field(default_factory=set)
 
 
 def legalize(model: LayersModel, *, custom_layers: CustomLayers = "refuse") -> Legalized:
@@ -92,6 +93,7 @@ def legalize(model: LayersModel, *, custom_layers: CustomLayers = "refuse") -> L
     """
     findings = _Findings(custom_layers=custom_layers, masked=masked.masked_layers(model))
     findings.spilled = spilled_states(model, masked=bool(findings.masked))
+    findings.repeated = repeated_layers(model)
     result = _legalize_model(model, findings, None, "")
     if findings.problems:
         count = len(findings.problems)
@@ -150,7 +152,11 @@ class Builder:
         self._path = path
         self._flow = flow
         self._order = {layer.name: index for index, layer in enumerate(model.layers)}
-        self._names = {layer.name for layer in model.layers}
+        self._names = set(self._order)
+        self._outputs = {ref.layer for ref in flatten(model.outputs)}
+        self._tensors = dict.fromkeys(self._order, 1)  # how many each layer gives
+        for ref in shapes:
+            self._tensors[ref.layer] = max(self._tensors[ref.layer], ref.tensor + 1)
         self._made: list[tuple[int, Layer]] = []
         self._mask_operations = masked.mask_operations(model)
         self.findings = findings
@@ -180,7 +186,7 @@ class Builder:
 
     def source(self, ref: TensorRef) -> Layer:
         """The layer of the original model that gives a tensor of it."""
-        return self._model.layer(ref.layer)
+        return self._model.layers[self._order[ref.layer]]
 
     def is_masked(self, layer: Layer) -> bool:
         """Whether a mask of time steps comes with the input of some call of a layer."""
@@ -188,12 +194,15 @@ class Builder:
 
     def feeds_only(self, layer: Layer, classes: frozenset[str]) -> bool:
         """Whether a layer is no output of the model and all that use it are of some classes."""
-        outputs = {ref.layer for ref in flatten(self._model.outputs)}
-        return feeds_only(self._model.layers, outputs, layer.name, classes)
+        return feeds_only(self._model.layers, self._outputs, layer.name, classes)
 
     def spills_state(self, layer: Layer) -> bool:
         """Whether TF.js would hand the initial state of a layer on to another RNN."""
         return id(layer) in self.findings.spilled
+
+    def is_repeated(self, layer: Layer) -> bool:
+        """Whether TF.js would run some call of a layer more than once."""
+        return id(layer) in self.findings.repeated
 
     # What is said of it ----------------------------------------------------------------------
 
@@ -309,9 +318,7 @@ class Builder:
 
     def apply(self, layer: Layer, outputs: int | None = None) -> Apply:
         """What calls a built layer with the tensors of a call."""
-        count = outputs or 1 + max(
-            (ref.tensor for ref in self._shapes if ref.layer == self.current.name), default=0
-        )
+        count = outputs or self._tensors[self.current.name]
 
         def call(tensors: list[TensorRef]) -> list[TensorRef]:
             tensors = self._flow.prepare(layer, tensors, self)
@@ -338,7 +345,7 @@ class Builder:
     def drop(self, layer: Layer, why: str) -> Apply:
         """Leave the layer out; where it ends the model, an identity keeps its name."""
         self.note(layer, why)
-        if any(ref.layer == layer.name for ref in flatten(self._model.outputs)):
+        if layer.name in self._outputs:
             return self.apply(self.new("Activation", {"activation": "linear"}, name=layer.name))
         return lambda tensors: tensors[:1]
 
@@ -402,7 +409,7 @@ class Builder:
         def change(ref: TensorRef) -> TensorRef:
             built = values[ref]
             if built in seen:
-                self.current = self._model.layer(ref.layer)
+                self.current = self.source(ref)
                 copy = self.new("Activation", {"activation": "linear"}, suffix="copy")
                 built = self.apply(copy, 1)([built])[0]
             seen.add(built)
@@ -418,8 +425,8 @@ class Builder:
 
     def _nothing(self, layer: Layer) -> Apply:
         """Stands for a layer whose outputs nobody uses: what goes in passes through."""
-        outputs = max((ref.tensor for ref in self._shapes if ref.layer == layer.name), default=0)
-        return lambda tensors: [*(tensors[:1] or [TensorRef(layer.name)])] * (outputs + 1)
+        count = self._tensors[layer.name]
+        return lambda tensors: [*(tensors[:1] or [TensorRef(layer.name)])] * count
 
     def _unique(self, name: str) -> str:
         candidate, count = name, 1
@@ -429,6 +436,8 @@ class Builder:
         return candidate
 
     def _custom(self, layer: Layer) -> Apply:
+        if any(has_layer(dialect, layer.class_name) for dialect in KERAS):
+            return self.refuse(layer, "TF.js has no such layer, and nothing that computes the same")
         if self.findings.custom_layers == "refuse":
             return self.refuse(
                 layer,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfjs.ir.layers_model import Layer, LayersModel, TensorRef, flatten
+from tfjs.ir.layers_model import Call, Layer, LayersModel, TensorRef, flatten
 from tfjs.layers.registry import is_operation, spec_of
 from tfjs.layers.structure import ordered_calls
 
@@ -33,13 +33,19 @@ def _walk(model: LayersModel, fed: Sequence[bool], found: set[int]) -> list[bool
         call = layer.calls[index]
         kwargs = {key: value for key, value in call.kwargs.items() if key != "mask"}
         arriving = [masks.get(ref, False) for ref in [*flatten(call.args), *flatten(kwargs)]]
-        given = any(arriving[: max(1, len(flatten(call.args)))])
-        given = given or bool(flatten(call.kwargs.get("mask")))
-        if given:
+        given = bool(flatten(call.kwargs.get("mask")))
+        if not _tells_mask(call):
+            given = given or any(arriving[: max(1, len(flatten(call.args)))])
+        if given and not is_operation(layer):
             found.add(id(layer))
         for tensor, leaving in enumerate(_leaving(layer, arriving, given, found)):
             masks.setdefault(TensorRef(layer.name, index, tensor), leaving)
     return [masks.get(ref, False) for ref in flatten(model.outputs)]
+
+
+def _tells_mask(call: Call) -> bool:
+    """Whether the mask, or that there is none, is written down (an RNN with initial states)."""
+    return "mask" in call.kwargs and bool(flatten(call.kwargs.get("initial_state")))
 
 
 def _leaving(layer: Layer, arriving: list[bool], given: bool, found: set[int]) -> list[bool]:

@@ -27,7 +27,7 @@ def infer_shapes(model: LayersModel, inputs: Sequence[Shape | None] | None = Non
         leaving = output_shapes(layer, arriving)
         for tensor, shape in enumerate(leaving):
             ref = TensorRef(layer.name, index, tensor)
-            shapes[ref] = fed.get(ref) or shape
+            shapes[ref] = fed.get(ref) or shape or model.told_shapes.get(ref)
     return shapes
 
 

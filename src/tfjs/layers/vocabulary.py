@@ -14,7 +14,8 @@ from typing import Any, Literal, cast
 Dialect = Literal["keras2", "keras3", "tfjs"]
 
 _FILES = {"keras2": "keras2.json", "keras3": "keras3.json", "tfjs": "tfjs_4_22.json"}
-_KERAS: tuple[Dialect, Dialect] = ("keras3", "keras2")
+# The dialects of Keras, the present one first.
+KERAS: tuple[Dialect, Dialect] = ("keras3", "keras2")
 
 
 @cache
@@ -48,5 +49,5 @@ def defaults(dialect: Dialect, class_name: str) -> dict[str, Any]:
 
 def says_nothing(class_name: str, key: str, value: Any) -> bool:
     """Whether a value under a key is None, or what a dialect of Keras has by default there."""
-    known = [layer_keys(dialect, class_name) for dialect in _KERAS]
+    known = [layer_keys(dialect, class_name) for dialect in KERAS]
     return value is None or any(key in keys and keys[key] == value for keys in known)

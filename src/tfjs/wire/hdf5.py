@@ -130,7 +130,7 @@ class Hdf5File:
     def children(self, path: str) -> list[str]:
         """The names in a group, sorted bytewise."""
         with translated(self._where):
-            return [_decode(name) for name in self._group(_split(path))]
+            return [_decode(name) for name in sorted(self._group(_split(path)))]
 
     def is_group(self, path: str) -> bool:
         """Whether there is a group at the path; False where there is nothing."""
@@ -161,7 +161,7 @@ class Hdf5File:
         with translated(self._where):
             group = self._group(parts)
             visited = {h5o.get_info(group).addr}
-            stack = [(parts, group, iter(list(group)))]
+            stack = [(parts, group, iter(sorted(group)))]
         while stack:
             parts, group, names = stack[-1]
             name = next(names, None)
@@ -176,7 +176,7 @@ class Hdf5File:
                 elif isinstance(found, h5g.GroupID) and address not in visited:
                     visited.add(address)
                     self._groups[below] = found
-                    stack.append((below, found, iter(list(found))))
+                    stack.append((below, found, iter(sorted(found))))
                     continue
                 else:
                     continue

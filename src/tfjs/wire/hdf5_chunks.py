@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from tfjs.errors import CorruptFileError, FormatError, UnsafeFileError
 from tfjs.wire.hdf5_window import Hdf5Bytes
 
 _DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
+_KEPT_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Chunks:
         self._dtype = dtype
         self._where = where
         self._chunks: list[Chunk] | None = None
+        self._recent: dict[tuple[int, ...], npt.NDArray[Any]] = {}
         self._filters = [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
         if len(set(self._filters)) != len(self._filters):
             raise UnsafeFileError(f"has the filters {self._filters}", where=where)
@@ -67,12 +70,21 @@ class Chunks:
                 hint="rewrite the file with deflate: h5repack -f GZIP=1 IN OUT",
             )
 
-    def read_into(self, target: npt.NDArray[Any], first_row: int) -> None:
-        """Copy the elements of rows `first_row` and on into an array; gaps are left as they are."""
-        low = (first_row, *(0 for _ in target.shape[1:]))
+    def read_into(self, target: npt.NDArray[Any], first_row: int, rows: int) -> None:
+        """Copy the elements of rows `first_row` and on into an array; gaps are left as they are.
+
+        Args:
+            target: filled as far as there are chunks.
+            first_row: the row of the dataset that is the target's first.
+            rows: all rows of the dataset; behind the last one nothing is kept for the next call.
+        """
         if self._chunks is None:
-            self._chunks = self._list()
-        for chunk in self._chunks:
+            self._chunks = sorted(self._list(), key=_row)
+        stop = first_row + target.shape[0]
+        begin = bisect_right(self._chunks, first_row - self.shape[0], key=_row)
+        end = bisect_left(self._chunks, stop, key=_row)
+        low = (first_row, *(0 for _ in target.shape[1:]))
+        for chunk in self._chunks[begin:end]:
             starts = [start - base for start, base in zip(chunk.start, low, strict=True)]
             outer = tuple(
                 slice(max(0, start), min(start + length, size))
@@ -84,7 +96,18 @@ class Chunks:
                 slice(part.start - start, part.stop - start)
                 for part, start in zip(outer, starts, strict=True)
             )
-            target[outer] = self._decode(chunk)[inner]
+            target[outer] = self._decoded(chunk)[inner]
+        if stop >= rows:
+            self._recent.clear()
+
+    def _decoded(self, chunk: Chunk) -> npt.NDArray[Any]:
+        """A chunk's elements, kept for a while: several blocks of rows may go through a chunk."""
+        found = self._recent.get(chunk.start)
+        if found is None:
+            if (len(self._recent) + 1) * self.nbytes > _KEPT_BYTES:
+                self._recent.clear()
+            found = self._recent[chunk.start] = self._decode(chunk)
+        return found
 
     def _list(self) -> list[Chunk]:
         from h5py import version
@@ -139,6 +162,10 @@ class Chunks:
         if len(data) < 4 or fletcher32(body) != int.from_bytes(data[-4:], "little"):
             raise CorruptFileError("the checksum of a chunk does not match", where=self._where)
         return body
+
+
+def _row(chunk: Chunk) -> int:
+    return chunk.start[0]
 
 
 def fletcher32(data: bytes | memoryview) -> int:

@@ -129,7 +129,7 @@ class Hdf5Dataset:
         # Nothing was written to a contiguous dataset without an offset, nor to a missing chunk.
         array = np.full(shape, _fill_value(plist, dtype))
         if self._chunks is not None:
-            self._chunks.read_into(array, first)
+            self._chunks.read_into(array, first, self.shape[0])
         return array
 
     def _check_bytes(self, what: str, nbytes: int) -> None:

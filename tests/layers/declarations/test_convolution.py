@@ -251,6 +251,16 @@ def test_a_layer_called_on_two_lengths(
     check_roundtrip(model, values, tfjs_runtime, tmp_path)
 
 
+def test_an_activation_that_is_a_layer(
+    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    layers = keras.layers
+    activation = layers.LeakyReLU(0.3)
+    options = {"padding": "causal", "data_format": "channels_first", "activation": activation}
+    model = keras.Sequential([layers.Input((4, 9)), layers.Conv1D(5, 3, **options)])
+    check_roundtrip(randomised(model), [sample((2, 4, 9))], tfjs_runtime, tmp_path)
+
+
 def test_a_wrapped_layer_becomes_several(
     keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
 ) -> None:

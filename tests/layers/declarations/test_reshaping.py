@@ -214,6 +214,16 @@ def test_what_comes_of_a_rewriting(
     assert found.layers[-1].name == "probe"
 
 
+def test_interpolation_of_tfjs_stays_what_it_is() -> None:
+    options = {"interpolation": "bilinear", "size": [2, 2]}
+    found = legalize(one_layer("UpSampling2D", options, [None, 4, 3], "tfjs"))
+    assert classes(found.model) == ["UpSampling2D"]
+    assert found.rewrites == {}
+    config = found.model.layer("probe").config
+    assert config["interpolation"] == "bilinear"
+    assert "half_pixel_centers" not in config
+
+
 def test_a_size_to_be_found_is_written_out() -> None:
     found = legalize(one_layer("Reshape", {"target_shape": [3, None]}, [4, 6], "tfjs")).model
     assert found.layer("probe").config["target_shape"] == [3, 8]

@@ -106,10 +106,10 @@ def _from_saved_model(folder: Path) -> dict[ObjectPath, dict[str, Any]]:
         if node.user_object.metadata:
             found[paths[number]] = _json(node.user_object.metadata, str(file))
         for child in node.children:
-            if 0 <= child.node_id < len(nodes) and _may_lead_to_layers(child.local_name):
-                if child.node_id not in paths:
-                    paths[child.node_id] = (*paths[number], child.local_name)
-                    queue.append(child.node_id)
+            known = child.node_id in paths or not 0 <= child.node_id < len(nodes)
+            if not known and _may_lead_to_layers(child.local_name):
+                paths[child.node_id] = (*paths[number], child.local_name)
+                queue.append(child.node_id)
     return found
 
 

@@ -67,7 +67,7 @@ def _training(root: dict[str, object], bundle: Bundle) -> Training | None:
         return None
     state = [
         OptimizerWeight(key, tensor_of(bundle.entry(key)))
-        for key in bundle.keys()
+        for key in bundle.keys()  # noqa: SIM118 - a Bundle is no dict
         if key.startswith("optimizer/") and bundle.entry(key).dtype_name != "string"
     ]
     return Training(from_keras2(config), state, "keras-saved-model")

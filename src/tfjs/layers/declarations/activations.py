@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import KERAS2_HARD_SIGMOID, Config, Layer
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
 from tfjs.layers.declarations.compose import (
     activate,
+    check_axes,
+    check_numbers,
     clip,
     derived,
     identity,
@@ -21,6 +24,7 @@ from tfjs.layers.declarations.compose import (
     scale,
     with_axis_last,
 )
+from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -34,6 +38,9 @@ _NATIVE = frozenset(
 # Keras's default arguments: activations that are stored by name have no others.
 _LEAKY_RELU_SLOPE = 0.2
 _SHRINK_THRESHOLD = 0.5
+
+# What the configurations of activation layers hold in numbers.
+_NUMBERS = ("negative_slope", "alpha", "max_value", "threshold", "theta")
 
 _REFUSED = {
     "exponential": "no layer of TF.js computes exp(x) for positive x",
@@ -112,6 +119,11 @@ def _compose(layer: Layer, value: Any, build: Builder, name: str | None) -> Appl
 def _compose_layer(layer: Layer, value: Config, build: Builder, name: str | None) -> Apply | None:
     """An activation given as a layer object."""
     kind, config = value["class_name"], value["config"]
+    try:
+        check_numbers(config, *_NUMBERS)
+        check_axes(config)
+    except ValueError as error:
+        raise CorruptFileError(f"its activation {kind}: {error}", where=layer.name) from error
     expressed: Apply | str
     if kind == "Activation":
         inner = config.get("activation", "linear")
@@ -300,9 +312,15 @@ def _softmax(axis: Any, shape: Shape | None, build: Builder, name: str | None) -
 # Layers --------------------------------------------------------------------------------------
 
 
-class ReLU(LayerSpec):
-    name = "ReLU"
+class _Activation(LayerSpec):
     supports_masking = True
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        check_numbers(config, *_NUMBERS)
+
+
+class ReLU(_Activation):
+    name = "ReLU"
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         if not layer.config.get("negative_slope") and not layer.config.get("threshold"):
@@ -311,23 +329,20 @@ class ReLU(LayerSpec):
         return build.chain(*_relu(layer.config, build, layer.name))
 
 
-class LeakyReLU(LayerSpec):
+class LeakyReLU(_Activation):
     name = "LeakyReLU"
     keras2_keys: ClassVar[dict[str, str]] = {"negative_slope": "alpha"}
-    supports_masking = True
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return build.keep(layer)
 
 
-class ThresholdedReLU(LayerSpec):
+class ThresholdedReLU(_Activation):
     name = "ThresholdedReLU"
-    supports_masking = True
 
 
-class ELU(LayerSpec):
+class ELU(_Activation):
     name = "ELU"
-    supports_masking = True
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         alpha = float(layer.config.get("alpha", 1.0))
@@ -351,8 +366,9 @@ class PReLU(LayerSpec):
 
     def normalize(self, config: Config, dialect: str) -> None:
         shared = config.get("shared_axes")
-        if isinstance(shared, int):
-            config["shared_axes"] = [shared]
+        if shared is not None:
+            items = shared if isinstance(shared, list | tuple) else [shared]
+            config["shared_axes"] = [number(item, "shared_axes") for item in items]
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         shape = build.input_shape(layer)
@@ -386,9 +402,7 @@ class Softmax(LayerSpec):
     inert: ClassVar[frozenset[str]] = frozenset({"robust_masking"})
 
     def normalize(self, config: Config, dialect: str) -> None:
-        axis = config.get("axis")
-        if isinstance(axis, list | tuple) and len(axis) == 1:
-            config["axis"] = axis[0]
+        check_axes(config)
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         axis, shape = layer.config.get("axis", -1), build.input_shape(layer)

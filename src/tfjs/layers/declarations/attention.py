@@ -27,6 +27,8 @@ from tfjs.layers.declarations.compose import (
     scale,
     weight_of,
 )
+from tfjs.layers.declarations.kernels import fits
+from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -88,11 +90,12 @@ def _problem(layer: Layer, build: Builder, names: Sequence[str]) -> str | None:
     shapes = build.input_shapes(layer)
     if any(shape is None or len(shape) != 3 for shape in shapes):
         return _RANK
-    if given[0].causal and None in (
-        dim(shapes[0], 1),
-        dim(_shape_of("value", given[0], shapes), 1),
-    ):
+    steps = [dim(shapes[0], 1), dim(_shape_of("value", given[0], shapes), 1)]
+    causal = given[0].causal or layer.config.get("causal")
+    if causal and None in steps:
         return "sees no later steps, for which TF.js must know how many there are"
+    if causal and not fits([size or 1 for size in steps]):
+        return "has too many steps for a list of those that it does not see"
     return None
 
 
@@ -131,10 +134,10 @@ class Attention(LayerSpec):
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         given = _given(layer.calls[0], _OF_HEADS) if layer.calls else _Given({}, False, False)
         query, value = inputs[0] if inputs else None, _shape_of("value", given, inputs)
-        if query is None or value is None:
+        if not query or not value:
             return [None, None] if given.scores else [None]
         result: Shape = (*query[:-1], value[-1])
-        return [result, (*query[:-1], value[-2])] if given.scores else [result]
+        return [result, (*query[:-1], dim(value, -2))] if given.scores else [result]
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         problem = _problem(layer, build, _OF_HEADS)
@@ -252,6 +255,16 @@ class _Heads:
 class _ManyHeads(LayerSpec):
     supports_masking = True
     uses_mask = True
+    counts: ClassVar[tuple[str, ...]] = ()
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        for key in self.counts:
+            config[key] = number(config.get(key), key)
+        for key in ("attention_axes", "output_shape"):
+            value = config.get(key)
+            if value is not None:
+                items = value if isinstance(value, list | tuple) else [value]
+                config[key] = [number(item, key, lowest=-32) for item in items]
 
     def heads(self, layer: Layer) -> _Heads:
         """Sizes of the heads."""
@@ -260,9 +273,7 @@ class _ManyHeads(LayerSpec):
     def output_sizes(self, layer: Layer, query: Shape | None) -> list[int | None]:
         """Sizes of the last axes of the output."""
         told = layer.config.get("output_shape")
-        if not told:
-            return [dim(query, -1)]
-        return list(told) if isinstance(told, list | tuple) else [told]
+        return list(told) if told else [dim(query, -1)]
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         given = _given(layer.calls[0], _OF_HEADS) if layer.calls else _Given({}, False, False)
@@ -282,7 +293,7 @@ class _ManyHeads(LayerSpec):
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         given = _given(layer.calls[0], _OF_HEADS) if layer.calls else _Given({}, False, False)
         query, key = inputs[0] if inputs else None, _shape_of("key", given, inputs)
-        if query is None:
+        if not query:
             return [None, None] if given.scores else [None]
         result: Shape = (*query[:-1], *self.output_sizes(layer, query))
         scores = (query[0], self.heads(layer).queries, dim(query, 1), dim(key, 1))
@@ -291,7 +302,7 @@ class _ManyHeads(LayerSpec):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         problem = _problem(layer, build, _OF_HEADS)
         axes = layer.config.get("attention_axes")
-        if problem is None and axes is not None and list(axes) not in ([1], [-2]):
+        if problem is None and axes not in (None, [1], [-2]):
             problem = "attends along several axes"
         if problem is None and layer.config.get("sliding_window"):
             problem = "has a sliding window, which TF.js has no layer for"
@@ -300,7 +311,7 @@ class _ManyHeads(LayerSpec):
         if problem:
             return build.refuse(layer, problem)
         heads = self.heads(layer)
-        if heads.keys < 1 or heads.queries % heads.keys:
+        if heads.queries % heads.keys:
             raise CorruptFileError("its heads do not share keys evenly", where=layer.name)
         build.note(layer, f"{layer.class_name} written head by head")
         return _head_by_head(layer, build, heads)
@@ -421,20 +432,27 @@ def _matrix(rows: int, columns: int) -> Callable[[Array], Array]:
 
 class MultiHeadAttention(_ManyHeads):
     name = "MultiHeadAttention"
+    counts = ("num_heads", "key_dim")
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        super().normalize(config, dialect)
+        if config.get("value_dim") is not None:
+            config["value_dim"] = number(config["value_dim"], "value_dim")
 
     def heads(self, layer: Layer) -> _Heads:
-        count, size = int(layer.config["num_heads"]), int(layer.config["key_dim"])
-        return _Heads(count, count, size, int(layer.config.get("value_dim") or size))
+        count, size = layer.config["num_heads"], layer.config["key_dim"]
+        return _Heads(count, count, size, layer.config.get("value_dim") or size)
 
 
 class GroupedQueryAttention(_ManyHeads):
     name = "GroupedQueryAttention"
     aliases = ("GroupQueryAttention",)
+    counts = ("head_dim", "num_query_heads", "num_key_value_heads")
 
     def heads(self, layer: Layer) -> _Heads:
-        size = int(layer.config["head_dim"])
+        size = layer.config["head_dim"]
         queries, keys = layer.config["num_query_heads"], layer.config["num_key_value_heads"]
-        return _Heads(int(queries), int(keys), size, size)
+        return _Heads(queries, keys, size, size)
 
     def output_sizes(self, layer: Layer, query: Shape | None) -> list[int | None]:
         return [dim(query, -1)]

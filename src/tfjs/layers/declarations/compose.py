@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfjs.errors import CorruptFileError
-from tfjs.ir.layers_model import Layer, TensorRef, Weight
+from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight
 from tfjs.ir.tensor import Array, ArrayTensor, DerivedTensor
 from tfjs.layers.base import Apply, Shape
+from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -98,6 +99,30 @@ def with_axis_last(
     there, back = axis_last(rank, axis)
     first = permute(build, there, suffix="axis_last")
     return build.chain(first, *steps, permute(build, back, suffix="axis_back", name=name))
+
+
+def check_axes(config: Config, key: str = "axis") -> None:
+    """Bring an axis, or several, into an int or a list of ints, in place; a missing one into -1.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = config.get(key)
+    items = value if isinstance(value, list | tuple) else [-1 if value is None else value]
+    found = [number(item, key, lowest=-32) for item in items]
+    config[key] = found[0] if len(found) == 1 else found
+
+
+def check_numbers(config: Config, *keys: str) -> None:
+    """See that keys, where they are there, hold numbers.
+
+    Raises:
+        ValueError: one does not.
+    """
+    for key in keys:
+        value = config.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{key} is {value!r}, a number was expected")
 
 
 def is_static(shape: Shape | None) -> bool:

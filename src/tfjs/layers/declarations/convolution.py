@@ -31,9 +31,9 @@ from tfjs.layers.declarations.space import (
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
-_TOO_LARGE = f"would have more than {kernels.LARGEST >> 20} MiB with the zeros that TF.js needs"
-# Keras 2 and TF.js write these for every convolution, also where they mean nothing.
-_OF_THE_BASE = frozenset({"conv_op", "rank"})
+TOO_LARGE = f"would have more than {kernels.LARGEST >> 20} MiB with the zeros that TF.js needs"
+# What the base class of convolutions writes in some releases of TF.js; the class tells it too.
+OF_THE_BASE = frozenset({"rank"})
 
 
 class Convolution(LayerSpec):
@@ -46,7 +46,7 @@ class Convolution(LayerSpec):
 
     rank: ClassVar[int] = 0
     paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
-    inert = _OF_THE_BASE
+    inert = OF_THE_BASE
 
     def normalize(self, config: Config, dialect: str) -> None:
         config["kernel_size"] = numbers(config["kernel_size"], self.rank, "kernel_size")
@@ -184,9 +184,7 @@ class _Conv(Convolution):
             return None
         shape = (*config["kernel_size"], channels, config["filters"])
         if not kernels.fits(shape):
-            return (
-                f"its kernel has {groups} groups, which TF.js lacks; as one group it {_TOO_LARGE}"
-            )
+            return f"its kernel has {groups} groups, which TF.js lacks; as one group it {TOO_LARGE}"
         form.change("kernel", lambda weight: kernels.ungrouped(weight, groups))
         config["groups"] = 1
         form.note("convolution in groups as one with zeros between the groups")
@@ -223,7 +221,7 @@ class _Conv(Convolution):
         depthwise = form.class_name == "DepthwiseConv2D" and max(config["dilation_rate"]) > 1
         if depthwise or not _strides_or_gaps(config) or any(after):
             if not form.spread("kernel", after):
-                return f"its kernel {_TOO_LARGE}"
+                return f"its kernel {TOO_LARGE}"
             form.note("kernel written with zeros in it, for a dilation or padding TF.js lacks")
         return None
 
@@ -274,7 +272,7 @@ class _Depthwise(Convolution):
     """A convolution of each channel by itself."""
 
     # tf_keras writes `groups` of its base class, which the layer does not use.
-    inert = _OF_THE_BASE | {"groups"}
+    inert = OF_THE_BASE | {"groups"}
 
     def kernel_slots(self, config: Config, channels: Size) -> list[Slot]:
         shape = (*config["kernel_size"], channels, config["depth_multiplier"])
@@ -295,7 +293,7 @@ class _Depthwise(Convolution):
             form.as_image("DepthwiseConv2D", ["kernel"], form.numbers("strides")[0])
         if max(form.config["dilation_rate"]) > 1:
             if not form.spread("kernel"):
-                return f"its kernel {_TOO_LARGE}"
+                return f"its kernel {TOO_LARGE}"
             form.note("dilated depthwise kernel written with zeros in its gaps")
         return None
 
@@ -314,7 +312,7 @@ class _Separable(Convolution):
     """A depthwise convolution and one across channels behind it."""
 
     # tf_keras writes what its base class has; the layer's own kernels have keys of their own.
-    inert = _OF_THE_BASE | {"groups", "kernel_initializer"}
+    inert = OF_THE_BASE | {"groups", "kernel_initializer"}
 
     def kernel_slots(self, config: Config, channels: Size) -> list[Slot]:
         multiplier = config["depth_multiplier"]
@@ -341,7 +339,7 @@ class _Separable(Convolution):
             form.as_image("SeparableConv2D", names, form.numbers("strides")[0])
         if not _strides_or_gaps(form.config):
             if not form.spread("depthwise_kernel"):
-                return f"its kernel {_TOO_LARGE}"
+                return f"its kernel {TOO_LARGE}"
             form.note("kernel written with zeros in it, for a dilation or padding TF.js lacks")
         return None
 

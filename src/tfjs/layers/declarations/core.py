@@ -11,7 +11,8 @@ from tfjs.ir.layers_model import Config, Layer, Weight
 from tfjs.ir.tensor import DerivedTensor
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
 from tfjs.layers.declarations.activations import express_activation, keep_and_activate
-from tfjs.layers.declarations.compose import activate, scale
+from tfjs.layers.declarations.compose import activate, check_numbers, scale, weight_of
+from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -73,6 +74,9 @@ class Dense(LayerSpec):
     name = "Dense"
     supports_masking = True
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        config["units"] = number(config.get("units"), "units")
+
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         units = layer.config.get("units")
         kernel = Slot("kernel", (dim(inputs[0] if inputs else None, -1), units))
@@ -90,6 +94,9 @@ class Embedding(LayerSpec):
     name = "Embedding"
     inert: ClassVar[frozenset[str]] = frozenset({"use_one_hot_matmul"})
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        _check_table(config)
+
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         return [Slot("embeddings", (layer.config.get("input_dim"), layer.config["output_dim"]))]
 
@@ -98,8 +105,17 @@ class Embedding(LayerSpec):
         return [None if shape is None else (*shape, layer.config["output_dim"])]
 
 
+def _check_table(config: Config) -> None:
+    for key in ("input_dim", "output_dim"):
+        config[key] = number(config.get(key), key)
+
+
 class ReversibleEmbedding(LayerSpec):
     name = "ReversibleEmbedding"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        _check_table(config)
+        check_numbers(config, "logit_soft_cap")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         rows, columns = layer.config.get("input_dim"), layer.config["output_dim"]
@@ -125,13 +141,14 @@ class ReversibleEmbedding(LayerSpec):
             )
         extra = ("logit_soft_cap", "reverse_dtype", "tie_weights")
         unused: Config = dict.fromkeys(extra, ...)
-        first = layer.weights[0]
+        first = weight_of(layer, "embeddings")
         if not reverse:
             return build.keep(layer, unused, class_name="Embedding", weights=[first])
         build.note(layer, "ReversibleEmbedding in reverse as Dense")
         kernel = Weight("kernel", _transposed(first), first.trainable)
         if not layer.config.get("tie_weights", True):
-            kernel = Weight("kernel", layer.weights[1].tensor, first.trainable)
+            reversed_table = weight_of(layer, "reverse_embeddings")
+            kernel = Weight("kernel", reversed_table.tensor, first.trainable)
         config = {"units": layer.config["input_dim"], "use_bias": False, "activation": "linear"}
         cap = layer.config.get("logit_soft_cap")
         dense = build.new("Dense", config, name=layer.name, weights=[kernel])
@@ -245,19 +262,18 @@ class RandomFourierFeatures(_Code):
     name = "RandomFourierFeatures"
     why = "computes a cosine, for which TF.js has no layer"
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        config["output_dim"] = number(config.get("output_dim"), "output_dim")
+
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         units = layer.config["output_dim"]
+        kernel = (dim(inputs[0] if inputs else None, -1), units)
         return [
-            Slot("kernel_scale", (), trainable=bool(layer.config.get("trainable", False))),
-            Slot(
-                "unscaled_random_features",
-                (dim(inputs[0] if inputs else None, -1), units),
-                trainable=False,
-                keras2="unscaled_kernel",
-            ),
+            Slot("kernel_scale", (1,)),
+            Slot("unscaled_kernel", kernel, trainable=False),
             Slot("bias", (units,), trainable=False),
         ]
 
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         shape = inputs[0] if inputs else None
-        return [None if shape is None else (shape[0], layer.config["output_dim"])]
+        return [None if shape is None else (*shape[:1], layer.config["output_dim"])]

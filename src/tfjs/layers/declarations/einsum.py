@@ -27,6 +27,7 @@ from tfjs.layers.declarations.compose import (
     size_of,
     weight_of,
 )
+from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -118,6 +119,18 @@ def _parse(layer: Layer, shape: Shape | None) -> _Equation:
 
 class EinsumDense(LayerSpec):
     name = "EinsumDense"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        found = _EQUATION.fullmatch(str(config.get("equation", "")).replace(" ", ""))
+        if found is None:
+            raise ValueError(f"{config.get('equation')!r} is no equation")
+        told = config.get("output_shape")
+        items = list(told) if isinstance(told, list | tuple) else [told]
+        sizes = [None if size is None else number(size, "output_shape") for size in items]
+        config["output_shape"] = sizes
+        bias = config.get("bias_axes")
+        if bias is not None and not (isinstance(bias, str) and set(bias) <= set(found[6])):
+            raise ValueError(f"bias_axes is {bias!r}, axes of the output were expected")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         equation = _parse(layer, inputs[0] if inputs else None)

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tfjs.ir.layers_model import Layer
+from tfjs.ir.layers_model import Config, Layer
 from tfjs.ir.tensor import Array
 from tfjs.layers.base import Apply, LayerSpec, Shape
-from tfjs.layers.declarations.compose import Step, scale
+from tfjs.layers.declarations.compose import Step, check_numbers, scale
 from tfjs.layers.declarations.interpolation import (
     METHODS,
     interpolation_matrix,
     matrix_steps,
     resize_steps,
 )
+from tfjs.layers.declarations.kernels import fits
 from tfjs.layers.declarations.regularization import LEFT_OUT
+from tfjs.layers.declarations.space import data_format, number, word
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
+_TOO_LARGE = "its matrix is too large to write: resize the images in JavaScript"
 _NOT_INTEGERS = frozenset({"float16", "bfloat16", "float32", "float64", "bool", "string"})
 _UNKNOWN = "the height and width of its input are unknown, and TF.js has no layer for it"
 
@@ -36,6 +39,12 @@ def _resized(layer: Layer, shape: Shape | None) -> Shape | None:
         return None
     first = _first_axis(layer)
     return (*shape[:first], layer.config["height"], layer.config["width"], *shape[first + 2 :])
+
+
+def _check_size(config: Config) -> None:
+    for key in ("height", "width"):
+        config[key] = number(config.get(key), key)
+    data_format(config)
 
 
 def _fed_integers(layer: Layer, build: Builder) -> bool:
@@ -61,6 +70,11 @@ class Resizing(LayerSpec):
     name = "Resizing"
     inert: ClassVar[frozenset[str]] = frozenset({"bounding_box_format", "factor"})
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        _check_size(config)
+        word(config, "interpolation", sorted(METHODS), "bilinear")
+        check_numbers(config, "fill_value")
+
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         return [_resized(layer, inputs[0] if inputs else None)]
 
@@ -79,12 +93,12 @@ class Resizing(LayerSpec):
             boxes = [_cropped(old[0], old[1], *size), _cropped(old[1], old[0], *size[::-1])]
         else:
             boxes = [(old[0], 0), (old[1], 0)]
-        method = str(config.get("interpolation", "bilinear"))
+        method = str(config["interpolation"])
         antialias = bool(config.get("antialias"))
         if boxes == [(old[0], 0), (old[1], 0)]:
-            data_format = str(config.get("data_format") or "channels_last")
+            layout = str(config["data_format"])
             steps = resize_steps(
-                build, shape, *size, method, data_format, antialias=antialias, name=layer.name
+                build, shape, *size, method, layout, antialias=antialias, name=layer.name
             )
             return build.chain(*steps) if steps else build.drop(layer, "left out: same size")
         matrices = {
@@ -95,15 +109,21 @@ class Resizing(LayerSpec):
 
 
 def _problem(layer: Layer, build: Builder, shape: Shape | None) -> str | None:
-    method = layer.config.get("interpolation", "bilinear")
     first = _first_axis(layer)
     if shape is None or len(shape) != 4 or None in shape[first : first + 2]:
         return _UNKNOWN
-    if method not in METHODS:
-        return f"its interpolation {method!r} is none of Keras's"
-    if method != "nearest" and _fed_integers(layer, build):
+    if not _fits(layer, shape):
+        return _TOO_LARGE
+    if layer.config["interpolation"] != "nearest" and _fed_integers(layer, build):
         return "rounds images of whole numbers, for which TF.js has no layer: feed float32"
     return None
+
+
+def _fits(layer: Layer, shape: Shape) -> bool:
+    """Whether the matrices that resize the images are small enough to write."""
+    first = _first_axis(layer)
+    old = [item or 1 for item in shape[first : first + 2]]
+    return fits([old[0], layer.config["height"]]) and fits([old[1], layer.config["width"]])
 
 
 def _cropped(size: int, other: int, target: int, other_target: int) -> tuple[int, int]:
@@ -144,6 +164,9 @@ class CenterCrop(LayerSpec):
     name = "CenterCrop"
     inert: ClassVar[frozenset[str]] = frozenset({"bounding_box_format", "factor"})
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        _check_size(config)
+
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         return [_resized(layer, inputs[0] if inputs else None)]
 
@@ -155,6 +178,8 @@ class CenterCrop(LayerSpec):
         old = tuple(item or 1 for item in shape[first : first + 2])
         if old == size:
             return _leave_out(layer, build, "left out: same size")
+        if (old[0] < size[0] or old[1] < size[1]) and not _fits(layer, shape):
+            return build.refuse(layer, _TOO_LARGE)
         if old[0] < size[0] or old[1] < size[1]:
             build.note(layer, "CenterCrop of a smaller image as its resizing")
             boxes = [_cropped(old[0], old[1], *size), _cropped(old[1], old[0], *size[::-1])]
@@ -165,8 +190,7 @@ class CenterCrop(LayerSpec):
             return _filled(build, shape, matrices, 0.0, layer.name)
         build.note(layer, "CenterCrop as Cropping2D")
         margins = [_margins(old[place], size[place]) for place in range(2)]
-        data_format = layer.config.get("data_format") or "channels_last"
-        config = {"cropping": margins, "data_format": data_format}
+        config = {"cropping": margins, "data_format": layer.config["data_format"]}
         if not _fed_integers(layer, build):
             return build.apply(build.new("Cropping2D", config, name=layer.name))
         cropping = build.new("Cropping2D", config, suffix="crop")
@@ -180,6 +204,9 @@ def _margins(size: int, target: int) -> list[int]:
 
 class RandomCrop(LayerSpec):
     name = "RandomCrop"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        _check_size(config)
 
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         return [_resized(layer, inputs[0] if inputs else None)]

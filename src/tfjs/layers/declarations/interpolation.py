@@ -65,6 +65,8 @@ _KERNELS: dict[str, _Kernel] = {
     "lanczos3": _lanczos(3.0),
     "lanczos5": _lanczos(5.0),
 }
+# Beyond that, TF.js's rounding takes a neighbour's pixel now and then.
+_MOST_REPEATS = 40
 METHODS = frozenset({"nearest", "area", *_KERNELS})
 
 
@@ -192,9 +194,10 @@ def _repeats(
     """Growing by whole factors to the nearest pixel: what TF.js's UpSampling2D does well."""
     first = 1 if data_format == "channels_last" else 2
     old = [item or 1 for item in shape[first : first + 2]]
-    if method != "nearest" or any(new % item for new, item in zip(size, old, strict=True)):
-        return None
     factors = [new // item for new, item in zip(size, old, strict=True)]
+    grown = [item * factor for item, factor in zip(old, factors, strict=True)]
+    if method != "nearest" or grown != list(size) or max(factors) > _MOST_REPEATS:
+        return None
     if factors == [1, 1]:
         return []
     config = {"size": factors, "interpolation": "nearest", "data_format": data_format}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tfjs.ir.layers_model import Config, Layer, TensorRef
 from tfjs.layers.base import Apply, LayerSpec, Shape
-from tfjs.layers.declarations.compose import reshape, scale
+from tfjs.layers.declarations.compose import check_axes, reshape, scale
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -20,7 +20,7 @@ def _all_shapes(layer: Layer, build: Builder) -> list[list[Shape | None]]:
 
 
 def _batch(shapes: Sequence[Shape]) -> int | None:
-    known = {shape[0] for shape in shapes} - {None}
+    known = {shape[0] for shape in shapes if shape} - {None}
     return known.pop() if len(known) == 1 else None
 
 
@@ -97,9 +97,13 @@ class Concatenate(LayerSpec):
     name = "Concatenate"
     supports_masking = True
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        check_axes(config)
+
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         known = [shape for shape in inputs if shape is not None]
-        if not known or len(known) < len(inputs):
+        ranks = {len(shape) for shape in known}
+        if len(known) < len(inputs) or len(ranks) != 1 or ranks == {0}:
             return [None]
         rank = len(known[0])
         axis = layer.config.get("axis", -1) % rank
@@ -112,7 +116,7 @@ class Concatenate(LayerSpec):
         calls, axis = _all_shapes(layer, build), layer.config.get("axis", -1)
         if any(len(shapes) == 1 for shapes in calls):
             return build.drop(layer, _ALONE)
-        ranks = {None if shape is None else len(shape) for shapes in calls for shape in shapes}
+        ranks = {len(shape) if shape else None for shapes in calls for shape in shapes}
         if axis < -1:
             if len(ranks) > 1 or None in ranks:
                 return build.refuse(
@@ -161,11 +165,12 @@ class Dot(LayerSpec):
     supports_masking = True
 
     def normalize(self, config: Config, dialect: str) -> None:
-        if isinstance(config.get("axes"), tuple):
-            config["axes"] = list(config["axes"])
+        check_axes(config, "axes")
+        if isinstance(config["axes"], list) and len(config["axes"]) != 2:
+            raise ValueError(f"axes is {config['axes']}, an axis of each tensor was expected")
 
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
-        if len(inputs) != 2 or inputs[0] is None or inputs[1] is None:
+        if len(inputs) != 2 or not inputs[0] or not inputs[1]:
             return [None]
         places = _dot_axes(layer, inputs[0], inputs[1])
         first = [size for place, size in enumerate(inputs[0]) if place != places[0]]
@@ -175,8 +180,8 @@ class Dot(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         for shapes in _all_shapes(layer, build):
-            first, second = shapes[0], shapes[1]
-            if first is None or second is None:
+            first, second = shapes[0], shapes[-1]
+            if len(shapes) != 2 or not first or not second:
                 return build.refuse(layer, "the rank of its inputs is unknown")
             if len(first) > 3 or len(second) > 3:
                 return build.refuse(

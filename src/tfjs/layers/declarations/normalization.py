@@ -14,6 +14,8 @@ from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
 from tfjs.layers.declarations.compose import (
     Step,
     can_flatten,
+    check_axes,
+    check_numbers,
     constant,
     derived,
     flat_sizes,
@@ -27,6 +29,7 @@ from tfjs.layers.declarations.compose import (
     weight_of,
     with_axis_last,
 )
+from tfjs.layers.declarations.space import number
 from tfjs.layers.registry import spec_of
 from tfjs.layers.shapes import output_shapes
 
@@ -38,15 +41,17 @@ _HIGHEST_RANK = 4
 _UNKNOWN_SIZES = "the sizes of its input are not known well enough to rewrite it"
 
 
-def _first_or_only(axis: Any) -> Any:
-    return axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-
-
 def _axes(layer: Layer, rank: int) -> list[int]:
     """The axes of a layer, sorted and counted from the batch (0)."""
     axis = layer.config.get("axis", -1)
     items = axis if isinstance(axis, list | tuple) else [axis]
-    return sorted({int(item) % rank for item in items})
+    return sorted({item % rank for item in items}) if rank else []
+
+
+def _size_along(layer: Layer, inputs: Sequence[Shape | None]) -> int | None:
+    """Size of the layer's only axis."""
+    axis = layer.config.get("axis", -1)
+    return None if isinstance(axis, list) else dim(inputs[0] if inputs else None, axis)
 
 
 def _on_axes(layer: Layer, name: str, shape: Shape | None, **options: Any) -> Slot:
@@ -70,10 +75,11 @@ class BatchNormalization(LayerSpec):
     supports_masking = True
 
     def normalize(self, config: Config, dialect: str) -> None:
-        config["axis"] = _first_or_only(config.get("axis", -1))
+        check_axes(config)
+        check_numbers(config, "epsilon")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
-        size = dim(inputs[0] if inputs else None, layer.config.get("axis", -1))
+        size = _size_along(layer, inputs)
         moving = [Slot(name, (size,), False) for name in ("moving_mean", "moving_variance")]
         return _scale_and_center(layer, moving[0]) + moving
 
@@ -81,7 +87,7 @@ class BatchNormalization(LayerSpec):
         shape, axis = build.input_shape(layer), layer.config.get("axis", -1)
         if isinstance(axis, list | tuple):
             return build.refuse(layer, f"TF.js normalises along one axis, not along {list(axis)}")
-        if shape is None:
+        if not shape:
             return build.keep(layer) if axis == -1 else build.refuse(layer, _UNKNOWN_SIZES)
         rank = len(shape)
         place = axis % rank
@@ -102,8 +108,8 @@ class LayerNormalization(LayerSpec):
     supports_masking = True
 
     def normalize(self, config: Config, dialect: str) -> None:
-        axis = _first_or_only(config.get("axis", -1))
-        config["axis"] = list(axis) if isinstance(axis, tuple) else axis
+        check_axes(config)
+        check_numbers(config, "epsilon")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         slot = _on_axes(layer, "gamma", inputs[0] if inputs else None)
@@ -134,7 +140,8 @@ class RMSNormalization(LayerSpec):
     name = "RMSNormalization"
 
     def normalize(self, config: Config, dialect: str) -> None:
-        config["axis"] = _first_or_only(config.get("axis", -1))
+        check_axes(config)
+        check_numbers(config, "epsilon")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         return [_on_axes(layer, "scale", inputs[0] if inputs else None)]
@@ -158,7 +165,8 @@ class UnitNormalization(LayerSpec):
     supports_masking = True
 
     def normalize(self, config: Config, dialect: str) -> None:
-        config["axis"] = _first_or_only(config.get("axis", -1))
+        check_axes(config)
+        check_numbers(config, "epsilon")
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         """x / |x|; of a vector shorter than 1e-12 nearly nothing remains, as in Keras 3."""
@@ -217,10 +225,12 @@ class GroupNormalization(LayerSpec):
     supports_masking = True
 
     def normalize(self, config: Config, dialect: str) -> None:
-        config["axis"] = _first_or_only(config.get("axis", -1))
+        config["groups"] = number(config.get("groups", 32), "groups", lowest=-1)
+        check_axes(config)
+        check_numbers(config, "epsilon")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
-        size = dim(inputs[0] if inputs else None, layer.config.get("axis", -1))
+        size = _size_along(layer, inputs)
         return _scale_and_center(layer, Slot("gamma", (size,)))
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
@@ -242,7 +252,7 @@ def _grouped(
     """Group normalisation of a tensor of `[batch, *sizes, channels]`."""
     groups = int(layer.config.get("groups", 32))
     groups = channels if groups == -1 else groups
-    if channels % groups:
+    if groups < 1 or channels % groups:
         raise CorruptFileError(f"{channels} channels make no {groups} groups", where=layer.name)
     rows = None if None in sizes else size_of(sizes)
     config = {
@@ -293,6 +303,10 @@ class SpectralNormalization(LayerSpec):
 
     name = "SpectralNormalization"
     children = ("layer",)
+
+    def normalize_children(self, layer: Layer, dialect: str) -> None:
+        if "layer" not in layer.children:
+            raise ValueError("wraps no layer")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         inner = layer.children.get("layer")

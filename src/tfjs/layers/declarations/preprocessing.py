@@ -10,8 +10,10 @@ import numpy as np
 from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Config, Layer
 from tfjs.ir.tensor import Array
-from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
+from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
 from tfjs.layers.declarations.compose import Numbers, Step, constant, reshape, scale, weight_of
+from tfjs.layers.declarations.kernels import fits
+from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -41,7 +43,7 @@ class Normalization(LayerSpec):
     def normalize(self, config: Config, dialect: str) -> None:
         axis = config.get("axis")
         items = axis if isinstance(axis, list | tuple) else [] if axis is None else [axis]
-        config["axis"] = list(items)
+        config["axis"] = [number(item, "axis", lowest=-32) for item in items]
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         if layer.config.get("mean") is not None:
@@ -60,6 +62,8 @@ class Normalization(LayerSpec):
             return build.refuse(layer, "the rank of its input is unknown")
         if 0 in _kept_axes(layer.config["axis"], len(shape)):
             return build.refuse(layer, "it goes over the batch")
+        if not fits([shape[axis] or 1 for axis in _kept_axes(layer.config["axis"], len(shape))]):
+            return build.refuse(layer, "its mean and variance are too large for a model.json")
         mean, deviation = _moments(layer, shape)
         build.note(layer, "Normalization as Rescaling")
         if layer.config.get("invert"):
@@ -73,7 +77,7 @@ class Normalization(LayerSpec):
 
 
 def _kept_axes(axes: Sequence[int], rank: int) -> list[int]:
-    return sorted({int(axis) % rank for axis in axes})
+    return sorted({axis % rank for axis in axes}) if rank else []
 
 
 def _moments(layer: Layer, shape: Shape) -> tuple[Array, Array]:
@@ -120,12 +124,14 @@ class CategoryEncoding(LayerSpec):
         tokens = config.pop("max_tokens", None)
         if config.get("num_tokens") is None:
             config["num_tokens"] = tokens
+        if config["num_tokens"] is not None:
+            config["num_tokens"] = number(config["num_tokens"], "num_tokens")
 
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         shape, tokens = inputs[0] if inputs else None, layer.config.get("num_tokens")
         if shape is None:
             return [None]
-        if layer.config.get("output_mode") == "one_hot" and shape[-1] != 1:
+        if layer.config.get("output_mode") == "one_hot" and dim(shape, -1) != 1:
             return [(*shape, tokens)]
         return [(*shape[:-1], tokens)]
 
@@ -135,7 +141,7 @@ class CategoryEncoding(LayerSpec):
         mode, shape = layer.config.get("output_mode"), build.input_shape(layer)
         if len(shapes) != 1:
             return build.refuse(layer, "TF.js has no weighted counts")
-        if shape is None or shape[-1] is None:
+        if dim(shape, -1) is None or shape is None:
             return build.refuse(layer, "the number of categories at a time is unknown")
         if type(tokens) is not int or not 0 < tokens <= _MOST_TOKENS:
             return build.refuse(

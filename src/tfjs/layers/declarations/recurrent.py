@@ -163,8 +163,6 @@ def obstacle(layer: Layer, build: Builder) -> str | None:
     for call in layer.calls:
         if flatten(call.kwargs.get("constants")):
             return "it is called with constants, which TF.js does not take"
-        if any(flatten(argument) for argument in call.args[2:]):
-            return "its mask is given as a positional argument"
     if build.spills_state(layer):
         return (
             "it is called with an initial state, and TF.js 4.22 would hand that state on to "
@@ -187,6 +185,11 @@ def inner_obstacle(layer: Layer, build: Builder) -> str | None:
         return (
             "it is stateful, for which TF.js needs a fixed batch size: build the model with "
             "Input(batch_shape=(size, ...)) and the same weights"
+        )
+    if config.get("stateful") and build.is_repeated(build.current):
+        return (
+            "it is stateful and several of its outputs are used, for each of which TF.js would "
+            "move its state on"
         )
     own_zeros = config.get("zero_output_for_mask") and build.current is layer
     if own_zeros and build.is_masked(layer):

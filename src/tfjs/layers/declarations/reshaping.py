@@ -264,8 +264,6 @@ class _UpSampling(_AxisWise):
         else:
             data_format(config)
             config["size"] = numbers(config.get("size", 2), self.rank, "size")
-        if self.rank == 2:
-            word(config, "interpolation", sorted(METHODS), "nearest")
 
     def resize(self, size: int, value: Any) -> int:
         return int(size * value)
@@ -303,7 +301,16 @@ class UpSampling2D(_UpSampling):
     name = "UpSampling2D"
     rank = 2
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        super().normalize(config, dialect)
+        word(config, "interpolation", sorted(METHODS), "nearest")
+        if dialect == "tfjs" and config["interpolation"] == "bilinear":
+            # TF.js takes pixels to begin where they lie, Keras has their centres there.
+            config["half_pixel_centers"] = False
+
     def legalize(self, layer: Layer, build: Builder) -> Apply:
+        if layer.config.get("half_pixel_centers") is False:
+            return build.keep(layer, {"half_pixel_centers": ...})
         if layer.config["interpolation"] == "nearest":
             return super().legalize(layer, build)
         method, layout = layer.config["interpolation"], layer.config["data_format"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tfjs.ir.layers_model import Config
 from tfjs.layers.base import Slot
-from tfjs.layers.declarations.convolution import _OF_THE_BASE, _TOO_LARGE, Convolution
+from tfjs.layers.declarations.convolution import OF_THE_BASE, TOO_LARGE, Convolution
 from tfjs.layers.declarations.planes import CROP, UNKNOWN_SIZES
 from tfjs.layers.declarations.rewriting import Rewriting
 from tfjs.layers.declarations.space import Size, dilated, numbers
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 class _Transposed(Convolution):
     # tf_keras writes `groups` of its base class, which the layer does not use.
-    inert = _OF_THE_BASE | {"groups"}
+    inert = OF_THE_BASE | {"groups"}
 
     def normalize(self, config: Config, dialect: str) -> None:
         super().normalize(config, dialect)
@@ -102,7 +102,7 @@ class _Transposed(Convolution):
         if max(config["dilation_rate"]) > 1:
             form.note("kernel written with zeros in it, for a dilation or padding TF.js lacks")
         if not form.spread("kernel", after):
-            return f"its kernel {_TOO_LARGE}"
+            return f"its kernel {TOO_LARGE}"
         return self._place(form, cropping)
 
     def _place(self, form: Rewriting, cropping: list[list[int]]) -> str | None:

@@ -129,6 +129,10 @@ def _kept(layer: Layer, forward: Layer, backward: Layer, build: Builder) -> Appl
         "forward_layer": recurrent.wrapped(forward, build),
         "backward_layer": recurrent.wrapped(backward, build),
     }
+    # TF.js names both after the layer that it is given.
+    inner = forward.name.removeprefix("forward_")
+    children["forward_layer"].name = f"forward_{inner}"
+    children["backward_layer"].name = f"backward_{inner}"
     return build.keep(layer, children=children)
 
 

@@ -61,7 +61,6 @@ _KEYS = {
     "dropout_U": "recurrent_dropout",
     "pool_length": "pool_size",
     "stride": "strides",
-    "input_dtype": "dtype",
 }
 # Arguments whose meaning depends on the class.
 _CLASS_KEYS = {
@@ -178,13 +177,15 @@ class _Converter:
         for key, value in config.items():
             if key == "dim_ordering":
                 result["data_format"] = _ORDERINGS.get(value, self.ordering)
+            elif key == "input_dtype":
+                # Of the data, not of the layer; an Embedding takes integers.
+                if class_name == "InputLayer" and value is not None:
+                    result["dtype"] = value
             elif key not in _DROPPED and (class_name == "Embedding" or key not in _INPUT_SIZES):
                 new = keys.get(key, key)
                 result[new] = _constraint(value) if new.endswith("_constraint") else value
         if class_name in _ORDERED:
             result.setdefault("data_format", self.ordering)
-        if result.get("dtype", ...) is None:
-            del result["dtype"]
         _kernel_sizes(config, result)
         _recurrent(class_name, config, result)
         _padding(class_name, result)
@@ -259,8 +260,9 @@ class _Converter:
     def _entry(self, first: Config, layers: dict[str, Config], inputs: list[str]) -> list[Any]:
         config = first["config"]
         name = config["name"] if first["class_name"] == "InputLayer" else f"{config['name']}_input"
-        given = self.layer(first, 0)["config"]
-        kept = {key: given[key] for key in ("batch_input_shape", "dtype") if key in given}
+        kept = {"batch_input_shape": config.get("batch_input_shape")}
+        if config.get("input_dtype") is not None:
+            kept["dtype"] = config["input_dtype"]
         # A layer that two branches share is told by its name; each branch has its own input.
         unique, count = name, 1
         while unique in layers:

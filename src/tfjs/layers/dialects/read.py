@@ -11,10 +11,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from tfjs.errors import CorruptFileError, UnsupportedError
-from tfjs.ir.layers_model import Call, Config, Layer, LayersModel, Structure, TensorRef, map_refs
+from tfjs.ir.layers_model import (
+    Call,
+    Config,
+    Layer,
+    LayersModel,
+    Structure,
+    TensorRef,
+    flatten,
+    map_refs,
+)
 from tfjs.layers import objects
 from tfjs.layers.base import find
 from tfjs.layers.dialects.lambdas import to_operations
@@ -88,7 +98,7 @@ class _Reader:
         names = {layer.name for layer in layers}
         for layer, entry in zip(layers, config["layers"], strict=True):
             layer.calls = [_call(node, names) for node in entry.get("inbound_nodes") or []]
-            _states_by_name(layer)
+            _states_by_name(layer, self.dialect)
             if layer.class_name == "InputLayer" and not layer.calls:
                 layer.calls = [Call()]
         outputs = self._ends(config["output_layers"])
@@ -100,6 +110,8 @@ class _Reader:
             outputs=outputs,
             trainable=bool(config.get("trainable", True)),
         )
+        for entry in config["layers"]:
+            _collect_shapes(entry.get("inbound_nodes"), model.told_shapes)
         self._count_nested_calls_from_zero(model)
         return model
 
@@ -110,15 +122,19 @@ class _Reader:
         return found[0] if single else found
 
     def _count_nested_calls_from_zero(self, model: LayersModel) -> None:
-        """Keras 2 and TF.js count the calls of a nested model from 1 (0 is its own inside)."""
-        if self.dialect == "keras3":
-            return
-        nested = {layer.name: len(layer.calls) for layer in model.layers if layer.model}
+        """Keras 2 and TF.js count the calls of a nested model from 1 (0 is its own inside).
+
+        Keras 3 does so for a Functional one in `output_layers`, but not in `inbound_nodes`.
+        """
+        calls = [] if self.dialect == "keras3" else [c for item in model.layers for c in item.calls]
+        nested = {
+            layer.name
+            for layer in model.layers
+            if layer.model and (calls or layer.class_name == "Functional")
+        }
         used: dict[str, set[int]] = {name: set() for name in nested}
-        refs = [ref for layer in model.layers for call in layer.calls for ref in call.inputs()]
-        outputs: list[TensorRef] = []
-        map_refs(model.outputs, outputs.append)
-        for ref in [*refs, *outputs]:
+        inbound = [ref for call in calls for ref in call.inputs()]
+        for ref in [*inbound, *flatten(model.outputs)]:
             if ref.layer in used:
                 used[ref.layer].add(ref.node)
         # A file that refers to call 0 counts from 0 already (some early releases).
@@ -127,10 +143,9 @@ class _Reader:
         def change(ref: TensorRef) -> TensorRef:
             return ref._replace(node=ref.node - 1) if ref.layer in shifted else ref
 
-        for layer in model.layers:
-            for call in layer.calls:
-                call.args = map_refs(call.args, change)
-                call.kwargs = map_refs(call.kwargs, change)
+        for call in calls:
+            call.args = map_refs(call.args, change)
+            call.kwargs = map_refs(call.kwargs, change)
         model.outputs = map_refs(model.outputs, change)
 
     def _sequential(self, data: Config, depth: int) -> LayersModel:
@@ -143,7 +158,7 @@ class _Reader:
         if layers[0].class_name != "InputLayer":
             layers.insert(0, self._input_for(data, entries[0], layers[0]))
         layers[0].calls = [Call()]
-        for before, layer in zip(layers, layers[1:], strict=False):
+        for before, layer in pairwise(layers):
             layer.calls = [Call(args=(TensorRef(before.name),))]
         return LayersModel(
             name=str(name or "sequential"),
@@ -296,6 +311,20 @@ def _shape(value: Any) -> list[int | None] | None:
     return list(value)
 
 
+def _collect_shapes(value: Any, found: dict[TensorRef, tuple[int | None, ...]]) -> None:
+    """The shapes that Keras 3 writes beside its references to tensors."""
+    if isinstance(value, list):
+        for item in value:
+            _collect_shapes(item, found)
+    elif isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        shape = _shape(plain(value["config"].get("shape")))
+        if shape is not None:
+            found[plain(value)] = tuple(shape)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect_shapes(item, found)
+
+
 def _is_reference(value: Any) -> bool:
     return (
         isinstance(value, list | tuple)
@@ -350,8 +379,12 @@ def _argument2(value: Any, names: set[str]) -> Structure:
     return plain(value)
 
 
-def _states_by_name(layer: Layer) -> None:
-    """Keras 2 hands the initial states of an RNN over in the list of inputs."""
+def _states_by_name(layer: Layer, dialect: Dialect) -> None:
+    """Keras 2 hands the initial states of an RNN over in the list of inputs.
+
+    With initial states, Keras 3 gives an RNN the mask that is written down and no other: where
+    none is, a `mask` of None says so.
+    """
     spec = find(layer.class_name)
     if spec is None or not spec.takes_initial_state:
         return
@@ -359,3 +392,9 @@ def _states_by_name(layer: Layer) -> None:
         if len(call.args) == 1 and isinstance(call.args[0], list) and len(call.args[0]) > 1:
             call.kwargs["initial_state"] = call.args[0][1:]
             call.args = (call.args[0][0],)
+        if len(call.args) > 1:
+            names = ("initial_state", "mask", "training")
+            call.kwargs |= dict(zip(names, call.args[1:], strict=False))
+            call.args = call.args[:1]
+        if dialect == "keras3" and flatten(call.kwargs.get("initial_state")):
+            call.kwargs.setdefault("mask", None)
