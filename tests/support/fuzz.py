@@ -25,7 +25,7 @@ from random import Random
 from typing import cast
 
 import tfjs
-from tests.support.damage import Level, damage
+from tests.support.model_damage import Level, damage
 from tests.support.tools import REPO
 from tfjs.formats.registry import all_formats
 

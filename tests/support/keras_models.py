@@ -170,6 +170,22 @@ def made(kind: str, k: ModuleType, *, compiled: bool = False) -> Any:
     return model
 
 
+def plain_config(value: Any) -> Any:
+    """A configuration without what only tells how it was loaded, and without tuples."""
+    skipped = ("module", "registered_name", "build_config", "shared_object_id")
+    if isinstance(value, dict):
+        return {k: plain_config(v) for k, v in value.items() if k not in skipped}
+    return [plain_config(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def assert_close(kind: str, answers: list[Array], expected: list[Array]) -> None:
+    """Answers of two frameworks agree as far as their arithmetic does."""
+    tolerance = 2e-3 if kind == "half" else 1e-5
+    for answer, wanted in zip(answers, expected, strict=True):
+        scale = max(1.0, float(np.abs(wanted).max()))
+        np.testing.assert_allclose(answer, wanted, rtol=0, atol=tolerance * scale)
+
+
 def inputs_for(model: Any, seed: int = 0) -> list[Array]:
     """An array for each input of a live model."""
     rng = np.random.default_rng(seed)

@@ -496,6 +496,9 @@ class Builder:
 
 
 def _is_chain(layers: Sequence[Layer]) -> bool:
+    # An input that was refused is not there.
+    if sum(not layer.calls[0].args for layer in layers) != 1:
+        return False
     used: dict[TensorRef, int] = {}
     for layer in layers:
         if len(layer.calls) != 1 or len(layer.calls[0].inputs()) > 1:

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.keras_models import KINDS, answers, assert_same_weights, inputs_for, made
+from tests.support.keras_models import (
+    KINDS,
+    answers,
+    assert_close,
+    assert_same_weights,
+    inputs_for,
+    made,
+    plain_config,
+)
 from tfjs.formats import keras_h5, keras_v3
 from tfjs.formats.base import ReadOptions, WriteOptions, Written
 from tfjs.ir.layers_model import LayersModel
@@ -38,7 +46,7 @@ def test_from_an_archive_of_keras_3(kind: str, keras: ModuleType, tmp_path: Path
     loaded = keras.models.load_model(tmp_path / "out.keras")
     assert_same_weights(model, loaded)
     _same_answers(loaded, live)
-    assert loaded.get_config() == live.get_config()
+    assert plain_config(loaded.get_config()) == plain_config(live.get_config())
     assert written.files == [("out.keras", (tmp_path / "out.keras").stat().st_size)]
     assert written.notes == []
 
@@ -60,5 +68,4 @@ def test_from_hdf5_of_tf_keras(
     _rewrite(tmp_path / "m.h5", tmp_path / "out.keras")
     loaded = keras.models.load_model(tmp_path / "out.keras")
     arrays = inputs_for(live)
-    for answer, expected in zip(answers(loaded, arrays), answers(live, arrays), strict=True):
-        np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-5)
+    assert_close(kind, answers(loaded, arrays), answers(live, arrays))

@@ -147,6 +147,17 @@ def test_einsum_dense(
     check_roundtrip(model, [x], tfjs_runtime, tmp_path)
 
 
+@pytest.mark.parametrize("activation", ["softmax", "hard_silu", "layer"])
+def test_activation_of_einsum_dense_sees_its_output(
+    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path, activation: str
+) -> None:
+    layers = keras.layers
+    value = layers.Softmax(axis=1) if activation == "layer" else activation
+    layer = layers.EinsumDense("abc,cde->aedb", (3, 2, 4), activation=value, bias_axes="d")
+    model = randomised(keras.Sequential([layers.Input((4, 5)), layer]))
+    check_roundtrip(model, [sample((2, 4, 5))], tfjs_runtime, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("equation", "output_shape", "bias_axes"),
     [("abc,abd->abcd", (4, 5, 3), None), ("abc,cd->abd", (4, 3), "b")],

@@ -298,7 +298,9 @@ def _softmax(axis: Any, shape: Shape | None, build: Builder, name: str | None) -
     if shape is None:
         return f"the rank of its input is unknown, which its axis {axis} asks for"
     rank = len(shape)
-    places = sorted({item % rank for item in axes})
+    places = sorted({item % rank for item in axes}) if rank else [0]
+    if not places:
+        return "it goes along no axis"
     if 0 in places:
         return "it goes over the batch"
     if len(places) > 1:

@@ -87,6 +87,8 @@ def _problem(layer: Layer, build: Builder, names: Sequence[str]) -> str | None:
     by_name = any(flatten(call.kwargs) for call in layer.calls) and build.findings.masked
     if build.is_masked(layer) or by_name or set(given[0].places) - set(_OF_HEADS):
         return _MASKED
+    if not {"query", "value"} <= set(given[0].places):
+        return "is called without a query or a value"
     shapes = build.input_shapes(layer)
     if any(shape is None or len(shape) != 3 for shape in shapes):
         return _RANK
@@ -141,12 +143,14 @@ class Attention(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         problem = _problem(layer, build, _OF_HEADS)
-        given, shapes = _given(layer.calls[0], _OF_HEADS), build.input_shapes(layer)
-        query, value = shapes[0], _shape_of("value", given, shapes)
-        if not problem and self.sums(layer) and None in (dim(query, 1), dim(value, 1)):
-            problem = "the number of steps is unknown"
         if problem:
             return build.refuse(layer, problem)
+        given, shapes = _given(layer.calls[0], _OF_HEADS), build.input_shapes(layer)
+        query, value = shapes[0], _shape_of("value", given, shapes)
+        if self.sums(layer) and None in (dim(query, 1), dim(value, 1), dim(query, 2)):
+            return build.refuse(layer, "sizes of its input are unknown that it adds up")
+        if self.sums(layer) and not fits([dim(query, 2) or 1]):
+            return build.refuse(layer, "has a query of too many features")
         build.note(layer, f"{self.name} composed of products that TF.js has")
         scores = self.scores(layer, build, query, value)
         steps: list[Step] = [activate(build, "softmax")]

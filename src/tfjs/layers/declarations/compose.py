@@ -229,6 +229,6 @@ def is_flat(shape: Shape, axes: Sequence[int]) -> bool:
 
 
 def can_flatten(shape: Shape, axes: Sequence[int]) -> bool:
-    """Whether the sizes of the axes are known, and all others but one."""
+    """Whether the sizes of the axes are known, and all others but one; none may be 0."""
     others = [size for axis, size in enumerate(shape) if axis and axis not in axes]
-    return all(shape[axis] is not None for axis in axes) and others.count(None) <= 1
+    return all(shape[axis] for axis in axes) and others.count(None) <= 1 and 0 not in others

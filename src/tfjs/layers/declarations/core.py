@@ -185,6 +185,10 @@ class Activation(LayerSpec):
     name = "Activation"
     supports_masking = True
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        if "activation" not in config:
+            raise ValueError("it has no activation")
+
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return express_activation(layer, build)
 

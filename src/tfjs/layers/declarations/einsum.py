@@ -17,7 +17,7 @@ from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Config, Layer, Weight
 from tfjs.ir.tensor import Array
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
-from tfjs.layers.declarations.activations import keep_and_activate
+from tfjs.layers.declarations.activations import keep_and_activate, split_activation
 from tfjs.layers.declarations.compose import (
     Step,
     activate,
@@ -176,13 +176,16 @@ def _dense(layer: Layer, build: Builder, equation: _Equation) -> Apply:
         "use_bias": bool(equation.bias),
     }
     weights = _weights(layer, equation)
-    if layer.config.get("activation") not in _ALONG_AXIS or not after:
+    if not after:
         kept = keep_and_activate(layer, build, changes, class_name="Dense", weights=weights)
-        return build.chain(*before, kept, *after)
-    changes["activation"] = "linear"
-    kept = build.keep(layer, changes, class_name="Dense", weights=weights)
-    last = activate(build, str(layer.config["activation"]))
-    return build.chain(*before, kept, *after, last)
+        return build.chain(*before, kept)
+    # What looks along an axis, or at the whole shape, must see the output as it is in the end.
+    own, last = split_activation(layer, build)
+    value = layer.config.get("activation")
+    if isinstance(value, str) and value in _ALONG_AXIS:
+        own, last = {"activation": "linear"}, build.apply(activate(build, value), 1)
+    kept = build.keep(layer, {**changes, **own}, class_name="Dense", weights=weights)
+    return build.chain(*before, kept, *after, *([last] if last else []))
 
 
 def _turned(build: Builder, old: list[str], new: list[str], suffix: str) -> list[Step]:

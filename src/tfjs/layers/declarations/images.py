@@ -110,7 +110,7 @@ class Resizing(LayerSpec):
 
 def _problem(layer: Layer, build: Builder, shape: Shape | None) -> str | None:
     first = _first_axis(layer)
-    if shape is None or len(shape) != 4 or None in shape[first : first + 2]:
+    if shape is None or len(shape) != 4 or not all(shape[first : first + 2]):
         return _UNKNOWN
     if not _fits(layer, shape):
         return _TOO_LARGE
@@ -172,7 +172,7 @@ class CenterCrop(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         shape, first = build.input_shape(layer), _first_axis(layer)
-        if shape is None or len(shape) != 4 or None in shape[first : first + 2]:
+        if shape is None or len(shape) != 4 or not all(shape[first : first + 2]):
             return build.refuse(layer, _UNKNOWN)
         size = (layer.config["height"], layer.config["width"])
         old = tuple(item or 1 for item in shape[first : first + 2])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
 _ALONE = "left out: it merges a single tensor"
+_COUNT = "is called with another number of tensors than it merges"
 
 
 def _all_shapes(layer: Layer, build: Builder) -> list[list[Shape | None]]:
@@ -49,8 +50,11 @@ class _ElementWise(LayerSpec):
         return [(_batch(known), *result)]
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
-        if any(len(shapes) == 1 for shapes in _all_shapes(layer, build)):
+        counts = {len(shapes) for shapes in _all_shapes(layer, build)}
+        if counts == {1}:
             return build.drop(layer, _ALONE)
+        if min(counts) < 2:
+            return build.refuse(layer, _COUNT)
         return self.express(layer, build)
 
     def express(self, layer: Layer, build: Builder) -> Apply:
@@ -82,6 +86,8 @@ class Subtract(_ElementWise):
     name = "Subtract"
 
     def express(self, layer: Layer, build: Builder) -> Apply:
+        if any(len(shapes) != 2 for shapes in _all_shapes(layer, build)):
+            return build.refuse(layer, _COUNT)
         build.note(layer, "Subtract as Add of the negated second tensor")
         minus = build.apply(scale(build, -1.0, suffix="minus"), 1)
         total = build.apply(build.new("Add", {}, name=layer.name), 1)
@@ -105,8 +111,10 @@ class Concatenate(LayerSpec):
         ranks = {len(shape) for shape in known}
         if len(known) < len(inputs) or len(ranks) != 1 or ranks == {0}:
             return [None]
-        rank = len(known[0])
-        axis = layer.config.get("axis", -1) % rank
+        rank, axis = len(known[0]), layer.config.get("axis", -1)
+        if isinstance(axis, list):
+            return [None]
+        axis %= rank
         sizes = [_agreed(known, place) for place in range(rank)]
         along = [shape[axis] for shape in known]
         sizes[axis] = None if None in along else sum(size or 0 for size in along)
@@ -114,8 +122,11 @@ class Concatenate(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         calls, axis = _all_shapes(layer, build), layer.config.get("axis", -1)
-        if any(len(shapes) == 1 for shapes in calls):
+        counts = {len(shapes) for shapes in calls}
+        if counts == {1}:
             return build.drop(layer, _ALONE)
+        if min(counts) < 2 or isinstance(axis, list):
+            return build.refuse(layer, _COUNT)
         ranks = {len(shape) if shape else None for shapes in calls for shape in shapes}
         if axis < -1:
             if len(ranks) > 1 or None in ranks:
@@ -126,7 +137,8 @@ class Concatenate(LayerSpec):
         if axis == 0:
             return build.refuse(layer, "it goes over the batch")
         kept = build.keep(layer, {"axis": axis})
-        return self._completed(layer, build, calls, kept) if None not in ranks else kept
+        alike = len(ranks) == 1 and None not in ranks
+        return self._completed(layer, build, calls, kept) if alike else kept
 
     def _completed(
         self, layer: Layer, build: Builder, calls: list[list[Shape | None]], kept: Apply
@@ -180,8 +192,8 @@ class Dot(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         for shapes in _all_shapes(layer, build):
-            first, second = shapes[0], shapes[-1]
-            if len(shapes) != 2 or not first or not second:
+            first, second = shapes if len(shapes) == 2 else (None, None)
+            if not first or not second:
                 return build.refuse(layer, "the rank of its inputs is unknown")
             if len(first) > 3 or len(second) > 3:
                 return build.refuse(

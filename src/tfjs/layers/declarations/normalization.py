@@ -29,6 +29,7 @@ from tfjs.layers.declarations.compose import (
     weight_of,
     with_axis_last,
 )
+from tfjs.layers.declarations.kernels import fits
 from tfjs.layers.declarations.space import number
 from tfjs.layers.registry import spec_of
 from tfjs.layers.shapes import output_shapes
@@ -175,6 +176,8 @@ class UnitNormalization(LayerSpec):
             return build.refuse(layer, _UNKNOWN_SIZES)
         axes = _axes(layer, len(shape))
         size = size_of([shape[axis] for axis in axes])
+        if not fits([2 * size]):
+            return build.refuse(layer, "goes over too many numbers to rewrite it")
         gamma = constant("gamma", np.full(2 * size, 1.0 / math.sqrt(size)))
         build.note(layer, "UnitNormalization as LayerNormalization of x and -x")
         return _mirrored(build, shape, axes, 1e-24 / size, [gamma], layer.name)
@@ -226,7 +229,7 @@ class GroupNormalization(LayerSpec):
 
     def normalize(self, config: Config, dialect: str) -> None:
         config["groups"] = number(config.get("groups", 32), "groups", lowest=-1)
-        check_axes(config)
+        config["axis"] = number(config.get("axis", -1), "axis", lowest=-32)
         check_numbers(config, "epsilon")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
@@ -240,6 +243,8 @@ class GroupNormalization(LayerSpec):
         axes = _axes(layer, len(shape))
         if len(axes) != 1 or axes == [0] or not can_flatten(shape, axes):
             return build.refuse(layer, _UNKNOWN_SIZES)
+        if not fits([size_of([shape[axes[0]]])]):
+            return build.refuse(layer, "has too many channels to rewrite it")
         build.note(layer, "GroupNormalization as LayerNormalization of the groups")
         sizes = [size for axis, size in enumerate(shape) if axis not in (0, *axes)]
         steps = _grouped(layer, build, sizes, size_of([shape[axes[0]]]))

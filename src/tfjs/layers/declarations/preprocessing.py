@@ -110,7 +110,8 @@ def _listed(array: Array) -> Numbers:
     """As lists that broadcast alike, or one number where all are the same."""
     if array.size and np.all(array == array.flat[0]):
         return float(array.flat[0])
-    leading = next(place for place, size in enumerate(array.shape) if size != 1)
+    own = (place for place, size in enumerate(array.shape) if size != 1)
+    leading = next(own, array.ndim)
     listed: Numbers = array.reshape(array.shape[leading:]).tolist()
     return listed
 
