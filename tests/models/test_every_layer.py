@@ -7,12 +7,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from sample_models import LEFT_OUT, sample_model
 
 import tfjs
 from tests.support.tfjs_runtime import TfjsRuntime
 from tests.support.weights import randomise
 from tfjs.layers.vocabulary import facts
-from tools.facts.sample_models import LEFT_OUT, sample_model
 
 # What TF.js has no layers for, even put together.
 REFUSED = {

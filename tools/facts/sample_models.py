@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.facts.layer_samples import SHAPES, sample_arguments
+from layer_samples import SHAPES, sample_arguments
 
 _MERGES = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
 _IMAGES = ("AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MixUp", "RandAugment")
@@ -26,13 +26,22 @@ _ALIASES = {"GroupedQueryAttention": "GroupQueryAttention"}
 LEFT_OUT = frozenset(
     {"FlaxLayer", "GRUCell", "InputLayer", "JaxLayer", "LSTMCell", "Lambda", "Layer"}
     | {"SimpleRNNCell", "StackedRNNCells", "TFSMLayer", "TorchModuleWrapper", "Wrapper"}
-    | {"Equalization", "FeatureSpace", "HashedCrossing", "MaxNumBoundingBoxes", "Pipeline", "STFTSpectrogram"}
+    | {
+        "Equalization",
+        "FeatureSpace",
+        "HashedCrossing",
+        "MaxNumBoundingBoxes",
+        "Pipeline",
+        "STFTSpectrogram",
+    }
 )
 
 
 def sample_model(keras: ModuleType, name: str) -> tuple[Any, list[Any]]:
     """A Functional model of the layer class `name`, and an array for each of its inputs."""
-    layer = getattr(keras.layers, _ALIASES.get(name, name))(**sample_arguments(name, keras.layers, "keras3"))
+    layer = getattr(keras.layers, _ALIASES.get(name, name))(
+        **sample_arguments(name, keras.layers, "keras3")
+    )
     shapes = _shapes(name)
     dtype = _dtype(name)
     inputs = [keras.Input(shape, dtype=dtype) for shape in shapes]
