@@ -6,12 +6,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-
 from layer_samples import SHAPES, sample_arguments
 
 _MERGES = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
-_IMAGES = ("AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MixUp", "RandAugment")
-_IMAGES += ("Rescaling", "Resizing", "Solarization")
+_IMAGES = frozenset(
+    {"AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MixUp", "RandAugment"}
+    | {"Rescaling", "Resizing", "Solarization"}
+)
 _OTHER_SHAPES: dict[str, tuple[int, ...]] = {
     "Flatten": (3, 4),
     "Masking": (5, 4),

@@ -1,0 +1,63 @@
+"""Writes docs/layers.md: what becomes of each layer of Keras 3, found out by converting it.
+
+Run with Keras 3: `KERAS_BACKEND=jax python tools/facts/layers_table.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from sample_models import LEFT_OUT, sample_model
+
+import tfjs
+from tfjs.layers.vocabulary import facts
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "layers.md"
+HEAD = """# Layers
+
+What becomes of the layers of Keras {version} in a TF.js layers model, with their default \
+configuration. This page is written by `tools/facts/layers_table.py`, which converts each one; \
+`tests/models/test_every_layer.py` compares what TF.js answers with what Keras answers.
+
+A configuration that TF.js would ignore or compute otherwise (groups, dilation of a depthwise \
+convolution, output padding, `keepdims`, a slope of `ReLU`, ...) is rewritten too where that is \
+exact, and refused where it is not. `tfjs convert` lists every rewrite that it makes.
+"""
+
+
+def outcome(keras: ModuleType, name: str, folder: Path) -> tuple[str, str]:
+    """ "kept", "rewritten" or "refused", and how or why."""
+    model, _ = sample_model(keras, name)
+    model.save(folder / f"{name}.keras")
+    try:
+        report = tfjs.convert(folder / f"{name}.keras", folder / name)
+    except tfjs.UnsupportedError as error:
+        return "refused", error.problems[0].partition("): ")[2]
+    return ("rewritten", "; ".join(report.rewrites)) if report.rewrites else ("kept", "")
+
+
+def main() -> None:
+    """Write the page."""
+    keras = importlib.import_module("keras")
+    found: dict[str, dict[str, str]] = {"kept": {}, "rewritten": {}, "refused": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in sorted(set(facts("keras3")["layers"]) - LEFT_OUT):
+            kind, words = outcome(keras, name, Path(folder))
+            found[kind][name] = words
+    parts = [HEAD.format(version=facts("keras3")["meta"]["version"])]
+    parts.append("## Kept\n\n" + ", ".join(f"`{name}`" for name in found["kept"]) + ".\n")
+    for kind, title in (("rewritten", "How"), ("refused", "Why")):
+        rows = [f"| `{name}` | {words} |" for name, words in found[kind].items()]
+        parts.append(
+            "\n".join(
+                [f"## {kind.title()}\n", f"| layer | {title.lower()} |", "| --- | --- |", *rows, ""]
+            )
+        )
+    DOCS.write_text("\n".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
