@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 # What Keras 3 cannot load from HDF5, not even as tf_keras writes it; the report says so.
-FOR_TF_KERAS = {"shared": "is a model that is called 2 times", "attention": "by keyword"}
+FOR_TF_KERAS = {"shared": "is a model that is called 2 times", "heads": "by keyword"}
 
 
 def _rewrite(source: Path, dest: Path) -> tuple[LayersModel, Written]:

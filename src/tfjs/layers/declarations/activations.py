@@ -378,14 +378,14 @@ class PReLU(LayerSpec):
         if shape is None:
             return build.keep(layer)
         own = [axis for axis in range(1, len(shape)) if axis not in shared]
-        if any(shape[axis] is None for axis in own):
+        if not all(shape[axis] for axis in own):
             return build.refuse(layer, "its alpha has a size that the file does not tell")
         order = [0, *shared, *own]
         if order == sorted(order):
             return build.keep(layer)
         # The wasm backend repeats alpha along leading axes only, and is wrong along others.
         build.note(layer, "its shared axes moved to the front, where every backend has them right")
-        alpha = [*(1 for _ in shared), *(shape[axis] or 1 for axis in own)]
+        alpha = [*(1 for _ in shared), *(shape[axis] or 0 for axis in own)]
         weights = [
             derived(weight, weight.name, alpha, lambda array: array.reshape(alpha))
             for weight in layer.weights

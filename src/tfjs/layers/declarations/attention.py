@@ -264,11 +264,11 @@ class _ManyHeads(LayerSpec):
     def normalize(self, config: Config, dialect: str) -> None:
         for key in self.counts:
             config[key] = number(config.get(key), key)
-        for key in ("attention_axes", "output_shape"):
+        for key, lowest in (("attention_axes", -32), ("output_shape", 1)):
             value = config.get(key)
             if value is not None:
                 items = value if isinstance(value, list | tuple) else [value]
-                config[key] = [number(item, key, lowest=-32) for item in items]
+                config[key] = [number(item, key, lowest) for item in items]
 
     def heads(self, layer: Layer) -> _Heads:
         """Sizes of the heads."""
