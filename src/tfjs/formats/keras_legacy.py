@@ -161,7 +161,11 @@ def _walk(layer: Layer, above: _Above) -> Iterator[_Found]:
         return
     spec = spec_of(layer)
     slots = {slot.name: slot for slot in spec.slots(layer, [])} if spec else {}
+    inner = layer.children.get("layer")
+    wrapped = {item.name for item in inner.weights} if inner is not None else set()
     for weight in layer.weights:
+        if weight.name in wrapped:
+            continue  # a variable of the wrapped layer, which files have once
         slot = slots.get(weight.name)
         name = weight.name if slot is None else slot.legacy_name
         if slot is not None and slot.holder.endswith("cell"):

@@ -84,6 +84,7 @@ def assign_weights(
     here = f"{where}, layer {layer.name!r} ({layer.class_name})"
     owners = _owners(places, origin)
     expected = [entry for owner in owners for entry in _expected(owner)]
+    shared = [place for place in places if place.shared]
     if len(stored) != len(expected):
         raise CorruptFileError(_count_problem(expected, stored), where=here)
     order = _by_name(expected, stored) or _by_order(expected, stored)
@@ -96,6 +97,15 @@ def assign_weights(
         for place, tensor in zip(owner.places, tensors, strict=True):
             slot = place.slot
             owner.layer.weights.append(Weight(slot.name, tensor, slot.trainable))
+    for place in shared:
+        _share(place)
+
+
+def _share(place: Place) -> None:
+    """Give a wrapper the variable of the wrapped layer that it uses as its own, in its place."""
+    layer, name = place.layer, place.slot.name
+    weight = next(item for item in layer.children["layer"].weights if item.name == name)
+    layer.weights.insert(place.index, weight)
 
 
 def keep_weights(layer: Layer, stored: Sequence[StoredWeight]) -> None:
@@ -117,6 +127,8 @@ def _below(name: str, layer: str) -> str:
 def _owners(places: Sequence[Place], origin: Origin) -> list[_Owner]:
     grouped: dict[int, list[Place]] = {}
     for place in places:
+        if place.shared:
+            continue  # files have such a variable once
         grouped.setdefault(id(place.layer), []).append(place)
     make = keras1_layouts.layout if origin.major == 1 else plain_layout
     return [

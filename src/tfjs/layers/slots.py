@@ -33,6 +33,7 @@ class Place:
         group: path of the object that holds it in a Keras 3 file, such as `layers/lstm/cell`.
         index: its number among the variables of that object.
         trainable: whether Keras would train it, with all `trainable` flags above it.
+        shared: whether it is the same variable as one of the wrapped layer.
     """
 
     layer: Layer
@@ -42,6 +43,7 @@ class Place:
     group: str
     index: int
     trainable: bool
+    shared: bool = False
 
     @property
     def path(self) -> str:
@@ -128,10 +130,18 @@ def _places(layer: Layer, group: str, inputs: Shapes, above: _Above) -> Iterator
     for slot, index in zip(slots, _indices(slots), strict=True):
         holder = f"{group}/{slot.holder}" if slot.holder else group
         kept = trainable and slot.trainable
-        yield Place(layer, slot, owners, above.models, holder, index, kept)
+        shared = slot.name in _wrapped_names(layer)
+        yield Place(layer, slot, owners, above.models, holder, index, kept, shared)
     below = _Above(owners, above.models, trainable)
     for path, child, arriving in _children(layer, group, inputs):
         yield from _places(child, path, arriving, below)
+
+
+def _wrapped_names(layer: Layer) -> set[str]:
+    """The names of the variables of the layer that a layer wraps, which it may use as its own."""
+    inner = layer.children.get("layer")
+    spec = None if inner is None else spec_of(inner)
+    return set() if inner is None or spec is None else {s.name for s in spec.slots(inner, [])}
 
 
 def _indices(slots: Sequence[Slot]) -> list[int]:

@@ -23,7 +23,8 @@ def test_matrix_is_what_keras_3_does(
         image, (size_out, 2), interpolation=method, antialias=antialias
     )
     matrix = interpolation_matrix(size_in, size_out, method, antialias=antialias)
-    assert (matrix.shape, matrix.dtype) == ((size_in, size_out), np.float32)
+    assert matrix.shape == (size_in, size_out)
+    assert matrix.dtype == np.dtype("float32")
     ours = np.einsum("bhwc,hn->bnwc", image, matrix)
     np.testing.assert_allclose(ours, np.asarray(expected), atol=2e-6 * np.abs(image).max())
 

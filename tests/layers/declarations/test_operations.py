@@ -288,7 +288,8 @@ def test_between_layers(keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: 
     layers, ops = keras.layers, keras.ops
     inputs = keras.Input((None, 6))
     sequence = layers.LSTM(3, return_sequences=True)(inputs[:, 1:] * 2 + 1)
-    outputs = layers.Dense(2)(ops.concatenate([sequence[:, -1], ops.max(sequence, axis=1)]))
+    ends = [sequence[:, -1], ops.max(sequence, axis=1)]
+    outputs = layers.Dense(2)(ops.concatenate(ends, axis=-1))
     model = randomised(keras.Model(inputs, outputs))
     check_roundtrip(model, [sample(STEPS)], tfjs_runtime, tmp_path)
 

@@ -70,8 +70,8 @@ def _origin(file: Hdf5File, attributes: dict[str, Any]) -> tuple[str | None, str
     weights = file.attrs("model_weights") if file.is_group("model_weights") else {}
     found = []
     for key in ("keras_version", "backend"):
-        value = attributes.get(key) or weights.get(key)
-        found.append(value if isinstance(value, str) else None)
+        told = (attributes.get(key), weights.get(key))
+        found.append(next((value for value in told if isinstance(value, str)), None))
     return found[0], found[1]
 
 

@@ -136,10 +136,11 @@ def _compose_layer(layer: Layer, value: Config, build: Builder, name: str | None
         slope = config.get("negative_slope", config.get("alpha"))
         expressed = _leaky_relu(build, name, 0.3 if slope is None else float(slope))
     elif kind == "ThresholdedReLU":
-        theta = float(config.get("theta", 1.0))
-        expressed = build.apply(_above(build, theta, name), 1)
+        theta = config.get("theta")
+        expressed = build.apply(_above(build, 1.0 if theta is None else float(theta), name), 1)
     elif kind == "ELU":
-        expressed = _elu(build, name, float(config.get("alpha", 1.0)))
+        alpha = config.get("alpha")
+        expressed = _elu(build, name, 1.0 if alpha is None else float(alpha))
     elif kind == "Softmax":
         expressed = _softmax(config.get("axis", -1), build.output_shape(layer), build, name)
     elif kind == "Identity":
@@ -347,7 +348,8 @@ class ELU(_Activation):
     name = "ELU"
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
-        alpha = float(layer.config.get("alpha", 1.0))
+        told = layer.config.get("alpha")
+        alpha = 1.0 if told is None else float(told)
         if alpha == 1.0:
             return build.keep(layer)
         build.note(layer, "ELU with alpha composed of layers that TF.js has")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # TF.js throws on `unroll`, which changes nothing.
 _CHANGES: Config = {**recurrent.UNREAD, "unroll": False}
+_LARGEST = 1 << 31
 _WINDOWS = ("kernel_size", "strides", "dilation_rate")
 
 
@@ -43,6 +44,8 @@ class _ConvLSTM(gates.Gated):
         config["filters"] = number(config.get("filters"), "filters")
         for key in _WINDOWS:
             config[key] = numbers(config.get(key, 1), self.rank, key)
+            if max(config[key]) > _LARGEST:
+                raise ValueError(f"{key} is {config[key]}")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         filters, window = layer.config["filters"], layer.config["kernel_size"]

@@ -157,7 +157,8 @@ class RMSNormalization(LayerSpec):
         scale_weight = weight_of(layer, "scale")
         gamma = derived(scale_weight, "gamma", [2 * size], lambda array: np.tile(array.ravel(), 2))
         build.note(layer, "RMSNormalization as LayerNormalization of x and -x")
-        epsilon = float(layer.config.get("epsilon", 1e-6))
+        told = layer.config.get("epsilon")
+        epsilon = 1e-6 if told is None else float(told)
         return _mirrored(build, shape, axes, epsilon, [gamma], layer.name)
 
 

@@ -22,6 +22,8 @@ from tfjs.layers.declarations.space import Piece
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 NO_SHAPE = "the shape of its input is unknown"
 # A tensor is taken apart or repeated into so many pieces at most.
 MOST_PARTS = 256
@@ -110,11 +112,13 @@ def bind(
     """The arguments of an operation's first call by name, tensors as `Given`.
 
     Raises:
-        ValueError: it has more positional arguments than parameters.
+        ValueError: there are no tensors among them, or more of them than parameters.
     """
     if not layer.calls:
         return {}
     call = layer.calls[0]
+    if not call.inputs():
+        raise ValueError("no tensor")
     count = iter(range(len(call.inputs())))
 
     def traced(_: TensorRef) -> Given:
@@ -149,13 +153,16 @@ def shape_of(given: dict[str, Any], name: str = "x") -> Shape | None:
 
 
 def constant(value: Any) -> Array | None:
-    """A number or a list of numbers as an array; None for anything else."""
+    """A number or a list of numbers, all finite, as an array; None for anything else."""
     if isinstance(value, Given) or value is None or isinstance(value, str):
         return None
     if isinstance(value, list | tuple) and any(isinstance(item, Given) for item in value):
         return None
     array = np.asarray(value)
-    return array.astype(np.float64) if array.dtype.kind in "biuf" else None
+    if array.dtype.kind not in "biuf":
+        return None
+    # Neither JSON nor TF.js has what float32 cannot hold.
+    return array.astype(np.float64) if np.all(np.abs(array) <= _LARGEST) else None
 
 
 def plain(array: Array) -> Any:

@@ -209,7 +209,7 @@ class _Splitting(Operation):
         if size is None:
             return "the axis that it splits is of unknown size"
         ends = self.ends(layer.config, size)
-        if len(ends) > MOST_PARTS:
+        if not 1 <= len(ends) <= MOST_PARTS:
             return f"it splits its input into {len(ends)} parts"
         parts = []
         for start, end in zip([0, *ends], ends, strict=False):

@@ -31,9 +31,12 @@ class Rescaling(LayerSpec):
     supports_masking = True
 
     def normalize(self, config: Config, dialect: str) -> None:
-        for key in ("scale", "offset"):
-            if isinstance(config.get(key), tuple):
-                config[key] = list(config[key])
+        for key, default in (("scale", None), ("offset", 0.0)):
+            value = config.get(key)
+            array = np.asarray(default if value is None else value)
+            if array.dtype.kind not in "iuf":
+                raise ValueError(f"{key} is {value!r}, numbers were expected")
+            config[key] = array.tolist()
 
 
 class Normalization(LayerSpec):
@@ -96,6 +99,8 @@ def _moments(layer: Layer, shape: Shape) -> tuple[Array, Array]:
         raise CorruptFileError(
             f"its mean and variance do not fit an input of {list(shape)}", where=layer.name
         ) from error
+    if not np.all(np.isfinite(mean)) or not np.all((variance >= 0) & np.isfinite(variance)):
+        raise CorruptFileError("its mean or variance is out of bounds", where=layer.name)
     deviation = np.maximum(np.sqrt(variance), np.float32(_SMALLEST_DEVIATION))
     return mean, deviation
 
@@ -239,10 +244,14 @@ class STFTSpectrogram(_Outside):
     name = "STFTSpectrogram"
     why = f"TF.js has no layer for a Fourier transform: {_IN_JAVASCRIPT}, with tf.signal.stft"
 
+    def normalize(self, config: Config, dialect: str) -> None:
+        config["frame_length"] = number(config.get("frame_length"), "frame_length")
+        if config.get("fft_length") is not None:
+            config["fft_length"] = number(config["fft_length"], "fft_length")
+
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
-        length = layer.config.get("frame_length")
-        whole = layer.config.get("fft_length") or length
-        bins = whole // 2 + 1 if isinstance(whole, int) else None
+        length = layer.config["frame_length"]
+        bins = (layer.config.get("fft_length") or length) // 2 + 1
         mode = layer.config.get("mode")
         parts = [part for part in ("real", "imag") if mode not in ({"real", "imag"} - {part})]
         return [Slot(f"{part}_kernel", (length, 1, bins)) for part in parts]

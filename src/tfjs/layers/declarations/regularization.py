@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tfjs.ir.layers_model import Config, Layer
 from tfjs.layers.base import Apply, LayerSpec
+from tfjs.layers.declarations.compose import check_numbers
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -20,6 +21,9 @@ class _Kept(LayerSpec):
 
     supports_masking = True
     inert: ClassVar[frozenset[str]] = _DRAWING
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        check_numbers(config, "rate", "stddev")
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         seed = layer.config.get("seed")

@@ -56,13 +56,16 @@ class Bidirectional(LayerSpec):
         for key in ("layer", "backward_layer", "num_constants"):
             if config.get(key, ...) is None:
                 del config[key]
+        mode = config.setdefault("merge_mode", "concat")
+        if mode not in (*_MERGES, None):
+            raise ValueError(f"merge_mode is {mode!r}")
 
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         forward, backward = (
             output_shapes(layer.children[key], inputs[:1]) for key in self.children
         )
         first, other, states = forward[0], backward[0], [*forward[1:], *backward[1:]]
-        mode = layer.config.get("merge_mode", "concat")
+        mode = layer.config["merge_mode"]
         if mode is None:
             return [first, other, *states]
         if mode != "concat" or first is None or other is None:
@@ -76,9 +79,6 @@ class Bidirectional(LayerSpec):
         if forward is None or backward is None:
             names = " and ".join(sorted({child.class_name for child in layer.children.values()}))
             return build.refuse(layer, f"it wraps {names}, which TF.js cannot run both ways")
-        mode = layer.config.get("merge_mode", "concat")
-        if mode is not None and mode not in _MERGES:
-            raise CorruptFileError(f"merge_mode is {mode!r}", where=layer.name)
         why = recurrent.obstacle(layer, build) or next(
             filter(None, (recurrent.inner_obstacle(item, build) for item in (forward, backward))),
             None,
@@ -154,7 +154,7 @@ def _apart(layer: Layer, forward: Layer, backward: Layer, build: Builder) -> App
             return build.refuse(layer, way)
         ways.append(way)
     build.note(layer, "Bidirectional as two layers and a merge")
-    mode = layer.config.get("merge_mode", "concat")
+    mode = layer.config["merge_mode"]
     merge = None
     if mode is not None:
         config: Config = {"axis": -1} if mode == "concat" else {}
@@ -210,7 +210,7 @@ class TimeDistributed(LayerSpec):
         shape = inputs[0] if inputs else None
         inner = output_shapes(_inner(layer), [_one_step(shape)])[:1]
         return [
-            None if item is None or shape is None else (item[0], shape[1], *item[1:])
+            None if item is None or shape is None else (item[0], dim(shape, 1), *item[1:])
             for item in inner
         ]
 
