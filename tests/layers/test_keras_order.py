@@ -70,9 +70,7 @@ def test_layers_that_lead_nowhere_are_left_out() -> None:
 
 
 def test_unused_inputs_stay() -> None:
-    model = functional(
-        entry("a"), entry("unused"), called("out", "a"), outputs=[TensorRef("out")]
-    )
+    model = functional(entry("a"), entry("unused"), called("out", "a"), outputs=[TensorRef("out")])
     assert names(model) == ["a", "unused", "out"]
 
 

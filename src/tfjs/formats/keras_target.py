@@ -23,7 +23,8 @@ class Progress:
     """
 
     def __init__(self, tensors: Iterable[Tensor], callback: Callable[[int, int], None]) -> None:
-        self._total = sum(tensor.nbytes for tensor in tensors)
+        # Strings cannot be written, and are refused when their turn comes.
+        self._total = sum(tensor.nbytes for tensor in tensors if tensor.dtype != "string")
         self._done = 0
         self._callback = callback
 

@@ -20,7 +20,9 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            # read(n) makes room for n bytes at once; a device tells a size of 0.
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(limit, max(size, CHUNK)) + 1)
     except IsADirectoryError:
         raise FormatError("is a folder, a file was expected", where=str(path)) from None
     except OSError as error:

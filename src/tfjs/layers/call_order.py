@@ -74,9 +74,7 @@ def _made(model: LayersModel) -> dict[str, list[int]]:
 
 
 def _reorder(model: LayersModel, made: dict[str, list[int]]) -> None:
-    new = {
-        (name, index): at for name, order in made.items() for at, index in enumerate(order)
-    }
+    new = {(name, index): at for name, order in made.items() for at, index in enumerate(order)}
 
     def change(ref: TensorRef) -> TensorRef:
         return ref._replace(node=new[ref.layer, ref.node])

@@ -54,9 +54,7 @@ def _names(model: LayersModel) -> list[str]:
     return sorted(distances, key=lambda name: (-distances[name], met[name]))
 
 
-def _walk(
-    model: LayersModel, calls: dict[str, list[Call]]
-) -> tuple[list[_Node], dict[str, int]]:
+def _walk(model: LayersModel, calls: dict[str, list[Call]]) -> tuple[list[_Node], dict[str, int]]:
     """The calls, each after those that it needs, and when each layer is first met."""
     nodes: list[_Node] = []
     met: dict[str, int] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tfjs.errors import UnsupportedError
+from tfjs.errors import CorruptFileError, UnsupportedError
 from tfjs.ir.layers_model import (
     Call,
     Config,
@@ -122,12 +122,20 @@ def _legalize_model(
     applies: dict[str, Apply] = {}
     for layer, index in ordered_calls(model):
         build.current, build.call = layer, index
-        arriving = [values[ref] for ref in build.tensors_in(layer, index)]
+        arriving = [_built(values, ref) for ref in build.tensors_in(layer, index)]
         if layer.name not in applies:
             applies[layer.name] = build.express(layer, arriving)
         for tensor, ref in enumerate(applies[layer.name](arriving)):
             values[TensorRef(layer.name, index, tensor)] = ref
     return build.finish(values)
+
+
+def _built(values: Mapping[TensorRef, TensorRef], ref: TensorRef) -> TensorRef:
+    if ref not in values:
+        raise CorruptFileError(
+            f"the model refers to output {ref.tensor} of layer {ref.layer!r}, which has fewer"
+        )
+    return values[ref]
 
 
 class Builder:
@@ -391,7 +399,7 @@ class Builder:
             name=source.name,
             class_name="Functional",
             layers=layers,
-            inputs=map_refs(source.inputs, values.__getitem__),
+            inputs=map_refs(source.inputs, lambda ref: _built(values, ref)),
             outputs=outputs,
             trainable=source.trainable,
             training=source.training,
@@ -407,7 +415,7 @@ class Builder:
         seen: set[TensorRef] = set()
 
         def change(ref: TensorRef) -> TensorRef:
-            built = values[ref]
+            built = _built(values, ref)
             if built in seen:
                 self.current = self.source(ref)
                 copy = self.new("Activation", {"activation": "linear"}, suffix="copy")
@@ -425,7 +433,8 @@ class Builder:
 
     def _nothing(self, layer: Layer) -> Apply:
         """Stands for a layer whose outputs nobody uses: what goes in passes through."""
-        count = self._tensors[layer.name]
+        # A wrapped layer is in no model itself: it stands for one tensor.
+        count = self._tensors.get(layer.name, 1)
         return lambda tensors: [*(tensors[:1] or [TensorRef(layer.name)])] * count
 
     def _unique(self, name: str) -> str:

@@ -135,7 +135,9 @@ def _has_rnn(layer: Layer) -> bool:
 def feeds_only(layers: list[Layer], outputs: set[str], name: str, classes: frozenset[str]) -> bool:
     """Whether a layer is no output and all that use it are of some classes."""
     users = [
-        layer for layer in layers for call in layer.calls
+        layer
+        for layer in layers
+        for call in layer.calls
         if any(ref.layer == name for ref in [*flatten(call.args), *flatten(call.kwargs)])
     ]
     return name not in outputs and all(layer.class_name in classes for layer in users)

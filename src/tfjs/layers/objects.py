@@ -104,7 +104,8 @@ def _normalize_activation(value: Any, dialect: Dialect, where: str) -> Any:
         config = value.get("config")
         if value["class_name"] == "function" and isinstance(config, str):
             known = config in facts("keras3")["activations"]
-            custom = str(value.get("registered_name") or config)
+            registered = value.get("registered_name")
+            custom = str(config if registered in (None, "function") else registered)
             return _activation_name(config, dialect) if known else custom
         plain = {"class_name": value["class_name"], "config": config}
         return {**plain, "config": dict(config) if isinstance(config, dict) else {}}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Layer, LayersModel
 from tfjs.layers.base import Shape, Slot, dim
 from tfjs.layers.registry import is_operation, spec_of
@@ -68,6 +69,36 @@ def model_places(
         (layer, list(_places(layer, path, arriving, _Above((), 0, True))))
         for layer, path, arriving in _layers(model, inputs, group)
     ]
+
+
+def check_shapes(model: LayersModel, where: str) -> None:
+    """Check the weights of a model against what its configuration asks for.
+
+    Raises:
+        CorruptFileError: a weight has another shape.
+    """
+    for _, places in model_places(model):
+        for place in places:
+            for weight in place.layer.weights:
+                known = place.slot.shape
+                # A place of which nothing is known has the shape of a scalar.
+                if (
+                    weight.name == place.slot.name
+                    and known
+                    and not _fits(weight.tensor.shape, known)
+                ):
+                    raise CorruptFileError(
+                        f"the weight {place.layer.name}/{place.slot.legacy_name} has the shape "
+                        f"{list(weight.tensor.shape)}, the layer's configuration asks for "
+                        f"{list(known)}",
+                        where=where,
+                    )
+
+
+def _fits(found: Sequence[int], asked: Shape) -> bool:
+    return len(found) == len(asked) and all(
+        size is None or size == given for given, size in zip(found, asked, strict=True)
+    )
 
 
 def layer_groups(model: LayersModel, group: str = "") -> list[tuple[Layer, str]]:

@@ -157,9 +157,7 @@ def test_stateful_is_refused(keras: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
-def test_masked_is_refused(
-    request: pytest.FixtureRequest, tmp_path: Path, library: str
-) -> None:
+def test_masked_is_refused(request: pytest.FixtureRequest, tmp_path: Path, library: str) -> None:
     k: Any = request.getfixturevalue(library)
     layers = [k.Input((4,)), k.layers.Embedding(9, 3, mask_zero=True), k.layers.GRU(2)]
     k.Sequential(layers).save(tmp_path / "model.keras")

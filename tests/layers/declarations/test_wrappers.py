@@ -232,9 +232,7 @@ def test_unknown_length(keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: 
     assert report.rewrites
 
 
-def test_dense_in_tf_keras(
-    tf_keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
-) -> None:
+def test_dense_in_tf_keras(tf_keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path) -> None:
     layer = tf_keras.layers.TimeDistributed(tf_keras.layers.Dense(3, name="inner"), name="steps")
     report = check(tf_keras, tfjs_runtime, tmp_path, layer, SHAPE, suffix=".h5")
     assert not report.rewrites

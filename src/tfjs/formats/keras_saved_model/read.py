@@ -22,6 +22,7 @@ from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Training, 
 from tfjs.layers.base import Slot
 from tfjs.layers.dialects.read import MODEL_CLASSES, damaged, read_model
 from tfjs.layers.registry import spec_of
+from tfjs.layers.slots import check_shapes
 from tfjs.layers.training import from_keras2
 from tfjs.wire.bundle import Bundle, read_bundle
 
@@ -54,6 +55,7 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
     model = read_model({"class_name": class_name, "config": config}, "keras2", where)
     bundle = read_bundle(path / "variables" / "variables")
     _Assigner(metadata, ObjectGraph(bundle), where).model(model, (), 0)
+    check_shapes(model, where)
     version = root.get("keras_version")
     model.producer = f"keras {version}" if isinstance(version, str) else None
     with damaged(where):

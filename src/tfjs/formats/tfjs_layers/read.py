@@ -19,6 +19,7 @@ from tfjs.ir.weights import NamedTensor
 from tfjs.layers.dialects.read import damaged, read_model
 from tfjs.layers.naming import tfjs_scopes
 from tfjs.layers.registry import spec_of
+from tfjs.layers.slots import check_shapes
 from tfjs.layers.training import from_tfjs
 
 _SNIFF_BYTES = 1 << 16
@@ -90,6 +91,7 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
     groups = read_manifest(data.get("weightsManifest") or [], file.parent, where)
     tensors = [tensor for group in groups for tensor in group.tensors]
     _assign(model, [tensor for tensor in tensors if tensor.group is None], where)
+    check_shapes(model, where)
     state = [OptimizerWeight(t.name, t.tensor) for t in tensors if t.group is not None]
     with damaged(where):
         model.training = _training(data.get("trainingConfig"), state)
@@ -173,5 +175,3 @@ def _complain(missing: list[str], surplus: list[str], where: str) -> None:
             + (" ..." if len(surplus) > 6 else ""),
             where=where,
         )
-
-

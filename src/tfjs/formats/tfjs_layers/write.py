@@ -86,9 +86,7 @@ def _document(
     return data
 
 
-def _grouped(
-    model: LayersModel, state: list[NamedTensor], *, split: bool
-) -> list[WeightGroup]:
+def _grouped(model: LayersModel, state: list[NamedTensor], *, split: bool) -> list[WeightGroup]:
     groups = tfjs_weights(model)
     if any(_unnamed(layer) for top in model.layers for _, layer in tfjs_scopes(top)):
         groups = _by_index(model)

@@ -106,9 +106,7 @@ def sensible(layer: Layer) -> Iterator[None]:
         ) from error
 
 
-def bind(
-    layer: Layer, parameters: Sequence[str], shapes: Sequence[Shape | None]
-) -> dict[str, Any]:
+def bind(layer: Layer, parameters: Sequence[str], shapes: Sequence[Shape | None]) -> dict[str, Any]:
     """The arguments of an operation's first call by name, tensors as `Given`.
 
     Raises:

@@ -218,7 +218,7 @@ def _getitem(given: _Arguments) -> _Operation:
     if not isinstance(spec, list | tuple):
         return None
     given.take("var")
-    return "GetItem", {}, (given.first, tuple(_slice(item) for item in spec))
+    return "GetItem", {}, (given.first, [_slice(item) for item in spec])
 
 
 def _slice(item: Any) -> Any:
@@ -231,10 +231,10 @@ def _begin_and_size(given: _Arguments) -> _Operation:
     begin, size = given.take("begin"), given.take("size")
     if not _whole(begin) or not _whole(size):
         return None
-    key = tuple(
+    key = [
         slice(start, None if count == -1 else start + count)
         for start, count in zip(begin, size, strict=True)
-    )
+    ]
     return "GetItem", {}, (given.first, key)
 
 
@@ -250,9 +250,7 @@ def _strided_slice(given: _Arguments) -> _Operation:
 _MASKS = ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
 
 
-def _strided_key(
-    begin: Any, end: Any, strides: Any, masks: Sequence[int]
-) -> tuple[Any, ...] | None:
+def _strided_key(begin: Any, end: Any, strides: Any, masks: Sequence[int]) -> list[Any] | None:
     """What stands between brackets in Python for the arguments of `tf.strided_slice`."""
     if not (_whole(begin) and _whole(end) and _whole(strides)):
         return None
@@ -269,7 +267,7 @@ def _strided_key(
             key.append(start)
         else:
             key.append(slice(None if open_start else start, None if open_stop else stop, step))
-    return tuple(key)
+    return key
 
 
 def _whole(value: Any) -> bool:

@@ -200,8 +200,8 @@ class _Reader:
         layer = Layer(
             class_name=str(class_name).rsplit(">", 1)[-1],
             name=name,
-            module=entry.get("module") or self._operation_module(class_name, config),
-            registered_name=entry.get("registered_name"),
+            module=_text(entry, "module") or self._operation_module(class_name, config),
+            registered_name=_text(entry, "registered_name"),
         )
         spec = find(layer.class_name)
         if spec is not None and not _is_operation(layer.module):
@@ -272,6 +272,13 @@ def _fill_nulls(config: Config, known: Config) -> None:
     for key, value in known.items():
         if config.get(key) is None and isinstance(value, bool | int | float):
             config[key] = value
+
+
+def _text(entry: Config, key: str) -> str | None:
+    value = entry.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}, a text was expected")
+    return value
 
 
 def _is_model(config: Any) -> bool:

@@ -165,8 +165,10 @@ class ConfigWriter:
             return self._input_key(layer, key, value)
         if self.dialect == "tfjs":
             # What TF.js does not read was found to be inert or at its default before.
-            return own not in known or key == "dtype" or (
-                value is None and key not in _MEANINGFUL_NONE
+            return (
+                own not in known
+                or key == "dtype"
+                or (value is None and key not in _MEANINGFUL_NONE)
             )
         if own not in known:
             if not says_nothing(layer.class_name, key, value) and key not in INERT | spec.inert:
