@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tfjs
-from tests.support.model_damage import LEVELS, Level
 from tests.support.fuzz import read_damaged
 from tests.support.keras_models import made
+from tests.support.model_damage import LEVELS, Level
 from tests.support.seeds import SEEDS
 from tfjs.formats.registry import all_formats
 

@@ -8,13 +8,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tfjs as package
 from tests.cli.conftest import Run
 from tests.cli.test_main import custom_model, manifest
 from tests.support.protocol import Array
 from tests.support.tiny_models import dense_layer, dense_weights, sequential, write_layers_model
-from tfjs.cli.converter import explicit
+from tfjs.cli.converter import converter, explicit
 
 LAYERS = ("--input_format", "tfjs_layers_model", "--output_format", "tfjs_layers_model")
 
@@ -106,6 +108,28 @@ def assert_same_weights(path: Path, weights: dict[str, Array]) -> None:
 )
 def test_no_flag_takes_the_next_word_by_mistake(words: str, expected: str) -> None:
     assert " ".join(explicit(words.split())) == expected
+
+
+_FLAGS = st.sampled_from(
+    [
+        *("--quantize_uint8", "--quantize_float16", "--quantize_uint16=a*", "--debug"),
+        *("--split_weights_by_layer", "--strip_debug_ops=False", "--experiments"),
+        *("--metadata k:a b.json", "--weight_shard_size_bytes 9", "--input_format=keras"),
+    ]
+)
+
+
+@given(flags=st.lists(_FLAGS), places=st.lists(st.integers(0, 2), min_size=9))
+def test_the_paths_are_the_paths(flags: list[str], places: list[int]) -> None:
+    """Wherever the flags stand: before, between or behind them."""
+    words: list[list[str]] = [[], [], []]
+    for flag, place in zip(flags, places, strict=False):
+        name, _, value = flag.partition(" ")
+        words[place] += [name, value] if value else [name]
+    arguments = explicit([*words[0], "in.h5", *words[1], "web model", *words[2]])
+    with converter.make_context("x", arguments) as context:
+        assert context.params["input_path"] == "in.h5"
+        assert context.params["output_path"] == "web model"
 
 
 class TestPairs:

@@ -47,7 +47,7 @@ def test_arguments_that_a_keras_does_not_know_are_left_out() -> None:
     told = {"lr": 0.1, "decay": 0.0, "beta_1": 0.8, "jit_compile": True, "mine": 3}
     given = training(optimizer={"class_name": "Custom>Adam", "config": told})
     for target in ("keras2", "keras3"):
-        config, _ = compile_config(given, target)  # type: ignore[arg-type]
+        config, _ = compile_config(given, target)
         assert config is not None
         assert config["optimizer"]["class_name"] == "Adam"
         assert config["optimizer"]["config"] == {"learning_rate": 0.1, "beta_1": 0.8}

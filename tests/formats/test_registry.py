@@ -51,6 +51,13 @@ def test_what_an_output_path_means(path: str, model: str | None, weights: str | 
                 for_output(Path(path), weights_only=weights_only)
 
 
+def test_an_ending_that_promises_another_layout() -> None:
+    for weights_only in (False, True):
+        with pytest.raises(UsageError, match="Keras looks for another layout") as failure:
+            for_output(Path("my.weights.h5"), weights_only=weights_only)
+        assert failure.value.where == "my.weights.h5"
+
+
 def test_a_name_goes_before_the_contents(tmp_path: Path) -> None:
     web = write_dense_model(tmp_path / "web")[0]
     assert reader_of(web, None).name == "tfjs-layers"

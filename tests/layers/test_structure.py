@@ -8,7 +8,6 @@ from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Call, Layer, LayersModel, TensorRef
 from tfjs.layers.structure import check, ordered_calls
 
-
 Edge = tuple[str, list[TensorRef]]
 
 

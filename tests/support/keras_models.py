@@ -92,8 +92,7 @@ def frozen(k: ModuleType) -> Any:
     z = part(x)
     z = layers.BatchNormalization(name="still", trainable=False)(z)
     z = layers.Dense(4, name="fixed", trainable=False)(z)
-    model = k.Model(x, layers.Dense(2, name="out")(z), name="frozen")
-    return model
+    return k.Model(x, layers.Dense(2, name="out")(z), name="frozen")
 
 
 def shared(k: ModuleType) -> Any:

@@ -100,7 +100,6 @@ class Format:
         sniff: whether the file or folder looks like this format; cheap, raises nothing.
         read: reads it; raises FormatError for damaged files.
         write: writes content to a path; None for formats that are only read.
-        suffixes: endings of an output path that mean this format; "/" stands for a folder.
     """
 
     name: str
@@ -108,4 +107,3 @@ class Format:
     sniff: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Content]
     write: Callable[[Content, Path, WriteOptions], Written] | None = None
-    suffixes: tuple[str, ...] = ()

@@ -161,8 +161,8 @@ def _walk(layer: Layer, above: _Above) -> Iterator[_Found]:
         return
     spec = spec_of(layer)
     slots = {slot.name: slot for slot in spec.slots(layer, [])} if spec else {}
-    inner = layer.children.get("layer")
-    wrapped = {item.name for item in inner.weights} if inner is not None else set()
+    child = layer.children.get("layer")
+    wrapped = {item.name for item in child.weights} if child is not None else set()
     for weight in layer.weights:
         if weight.name in wrapped:
             continue  # a variable of the wrapped layer, which files have once

@@ -89,6 +89,12 @@ def for_output(path: Path, *, weights_only: bool) -> Format:
     suffix = path.suffix.lower()
     if weights_only and path.name.endswith("weights_manifest.json"):
         return named("tfjs-weights")
+    if path.name.lower().endswith(".weights.h5"):
+        raise UsageError(
+            "Keras looks for another layout in files that end in .weights.h5",
+            where=str(path),
+            hint="let the name end in .h5 only: load_weights() of Keras 2 and 3 takes it",
+        )
     if suffix in (".h5", ".hdf5"):
         return named("h5-weights" if weights_only else "keras-h5")
     if suffix == ".keras" and not weights_only:

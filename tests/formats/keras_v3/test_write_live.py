@@ -18,6 +18,7 @@ from tests.support.keras_models import (
     made,
     plain_config,
 )
+from tfjs._convert import write
 from tfjs.formats import keras_h5, keras_v3
 from tfjs.formats.base import ReadOptions, WriteOptions, Written
 from tfjs.ir.layers_model import LayersModel
@@ -29,7 +30,7 @@ def _rewrite(source: Path, dest: Path) -> tuple[LayersModel, Written]:
     format_ = keras_h5.FORMAT if source.suffix == ".h5" else keras_v3.FORMAT
     model = format_.read(source, ReadOptions())
     assert isinstance(model, LayersModel)
-    return model, keras_v3.write(model, dest, WriteOptions())
+    return model, write(model, dest, keras_v3.FORMAT, WriteOptions())
 
 
 def _same_answers(loaded: Any, live: Any) -> None:

@@ -12,5 +12,4 @@ FORMAT = Format(
     sniff=sniff,
     read=read,
     write=write,
-    suffixes=(".keras",),
 )
