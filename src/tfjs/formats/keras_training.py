@@ -2,11 +2,16 @@
 
 A Keras refuses the whole model when it does not know an argument of the optimizer, a loss or a
 metric, so only what it knows is written. Files in the dialect of Keras 2 are for Keras 3 too.
+
+tf_keras has every optimizer twice, and takes the legacy one unless it is told otherwise by an
+argument that Keras 3 refuses; under the name `Custom>Adam` Keras 3 takes the class alone and leaves
+the arguments. So the legacy form is written, which both read whole, except for what only the new
+optimizers are or have state of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from tfjs.ir.layers_model import Config, Training
@@ -17,6 +22,7 @@ Target = Literal["keras2", "keras3"]
 _TARGETS: dict[Target, str] = {"keras2": "Keras 2", "keras3": "Keras 3"}
 # Arguments of the constructors that `get_config()` does not have, or that only TensorFlow takes.
 _NEVER = frozenset({"mesh", "jit_compile", "is_legacy_optimizer", "decay", "adaptive_epsilon"})
+_LEGACY_CLIPPING = frozenset({"clipnorm", "clipvalue", "global_clipnorm"})
 _SCHEDULES = frozenset(
     {"CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay"}
     | {"PiecewiseConstantDecay", "PolynomialDecay"}
@@ -54,6 +60,11 @@ def compile_config(training: Training, target: Target) -> tuple[Config | None, l
     except _UnknownError as error:
         return None, [f"compile configuration left out: {_TARGETS[target]} has no {error}"]
     notes: list[str] = []
+    if result["optimizer"]["class_name"].startswith("Custom>"):
+        notes.append(
+            "the optimizer is one that Keras 3 loads from HDF5 with default arguments; tf_keras "
+            "has them all"
+        )
     for key in ("metrics", "weighted_metrics"):
         try:
             result[key] = _each(told.get(key), lambda value: _metric(value, target))
@@ -82,30 +93,47 @@ def _optimizer(value: Any, target: Target) -> Config:
     name = {item.lower(): item for item in known}.get(given.lower())
     if name is None or not isinstance(value.get("config"), dict):
         raise _UnknownError(f"optimizer {given}")
-    keys = set(known[name]["keys"]) - _NEVER
-    if target == "keras2":
-        keys &= set(facts("keras3")["optimizers"].get(name, {"keys": keys})["keys"])
     # Keras 1 and the first releases of Keras 2 call it `lr`.
     settings = {"learning_rate" if k == "lr" else k: v for k, v in value["config"].items()}
-    config: Config = {k: v for k, v in settings.items() if k in keys and isinstance(v, _PLAIN)}
+    if target == "keras3":
+        return _object(name, _settings(settings, known[name]["keys"]), "optimizers", target)
+    legacy = facts("keras2")["legacy_optimizers"].get(name)
+    if legacy is None or settings.get("is_legacy_optimizer") is False:
+        config = _settings(settings, known[name]["keys"])
+        # By this name Keras 3 finds the class.
+        config |= {"name": name, "is_legacy_optimizer": False}
+        return {"class_name": f"Custom>{name}", "config": config}
+    both = set(legacy["keys"]) | _LEGACY_CLIPPING
+    both &= set(facts("keras3")["optimizers"][name]["keys"])
+    config = _settings(settings, both)
+    # The legacy optimizers take no argument to be None.
+    config = {key: item for key, item in config.items() if item is not None}
+    return {"class_name": name, "config": config}
+
+
+def _settings(settings: Config, keys: Iterable[str]) -> Config:
+    """The arguments among `keys`; a schedule in place of the learning rate included."""
+    allowed = set(keys) - _NEVER
+    config: Config = {k: v for k, v in settings.items() if k in allowed and isinstance(v, _PLAIN)}
     rate = settings.get("learning_rate")
-    if isinstance(rate, dict):
-        config["learning_rate"] = _schedule(rate, target)
-    return _object(name, config, "optimizers", target)
+    return {**config, "learning_rate": _schedule(rate)} if isinstance(rate, dict) else config
 
 
-def _schedule(value: Config, target: Target) -> Config:
+def _schedule(value: Config) -> Config:
     name = str(value.get("class_name"))
     config = value.get("config")
     if name not in _SCHEDULES or not isinstance(config, dict):
         raise _UnknownError(f"learning rate schedule {name}")
-    return _object(name, config, "optimizers.schedules", target)
+    # Keras 3 looks for the module of this one in every dialect.
+    return _object(name, config, "optimizers.schedules", "keras3")
 
 
 def _loss(value: Any, target: Target) -> Any:
     known = _names("loss_names", target)
     if isinstance(value, str):
-        return _word(value, known, "loss")
+        name = _word(value, known, "loss")
+        # Keras 3 takes the short names for metrics, where it loads HDF5.
+        return facts("keras2")["loss_names"][name] if target == "keras2" else name
     name, config = _parts(value, "loss")
     if name == "LossFunctionWrapper":
         return _loss(config.get("fn"), target)

@@ -115,7 +115,12 @@ def _normalize_activation(value: Any, dialect: Dialect, where: str) -> Any:
 def _activation_name(name: str, dialect: Dialect) -> str:
     if name == "hard_sigmoid" and dialect != "keras3":
         return KERAS2_HARD_SIGMOID
-    return str(facts("keras3")["activations"].get(name, name))
+    known = facts("keras3")["activations"]
+    if name not in known and dialect == "tfjs":
+        # Pages of TF.js wrote `leakyReLU` and the like, which it saves and then cannot load.
+        squashed = name.replace("_", "").lower()
+        name = next((other for other in known if other.replace("_", "") == squashed), name)
+    return str(known.get(name, name))
 
 
 def _snake(name: str) -> str:

@@ -60,6 +60,19 @@ def test_tfjs_answers_what_keras_answers(
     np.testing.assert_allclose(answer, model.predict(x, verbose=0), atol=1e-6)
 
 
+def test_the_parts_of_an_attention_layer(
+    tf_keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    x = tf_keras.Input((5, 8))
+    model = tf_keras.Model(x, tf_keras.layers.MultiHeadAttention(2, 4)(x, x))
+    randomise(model)
+    model.save(tmp_path / "saved")
+    tfjs.convert(tmp_path / "saved", tmp_path / "web")
+    inputs = np.random.default_rng(0).normal(size=(2, 5, 8)).astype(np.float32)
+    (answer,) = tfjs_runtime.predict_layers(tmp_path / "web", [inputs])
+    np.testing.assert_allclose(answer, model.predict(inputs, verbose=0), atol=1e-5)
+
+
 def test_a_model_of_tf_2_3_has_its_metadata_in_the_saved_model(
     shared_models: Path, tfjs_runtime: TfjsRuntime, tmp_path: Path
 ) -> None:

@@ -14,7 +14,6 @@ from tfjs.formats.keras_training import compile_config
 from tfjs.io.atomic import atomic_file
 from tfjs.ir.layers_model import Config, Training
 from tfjs.layers.dialects.write import ConfigWriter
-from tfjs.layers.training import to_keras2
 
 # The last release whose `.h5` files both tf_keras and Keras 3 have been reading ever since.
 KERAS_VERSION = "2.15.0"
@@ -68,7 +67,10 @@ def _training(training: Training | None, notes: list[str]) -> Config | None:
         return None
     config, problems = compile_config(training, "keras2")
     notes += problems
-    return None if config is None else to_keras2(config)
+    if config is None:
+        return None
+    optimizer = config.pop("optimizer")
+    return {**config, "optimizer_config": optimizer}
 
 
 def _state(training: Training | None, notes: list[str]) -> list[StoredWeight]:

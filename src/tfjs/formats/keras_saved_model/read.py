@@ -115,8 +115,10 @@ class _Assigner:
 
     def _weight(self, layer: Layer, slot: Slot, node: int) -> Weight:
         holder = tuple(part for part in slot.holder.split("/") if part)
+        # The holder has a name of its own ("query/kernel"), and its attribute is a private one.
+        attribute = slot.legacy_name.rsplit("/", 1)[-1]
         for steps in (holder, tuple(f"_{part}" for part in holder)):
-            number = self._graph.find((*steps, slot.legacy_name), node)
+            number = self._graph.find((*steps, attribute), node)
             tensor = None if number is None else self._graph.variable(number)
             if tensor is not None:
                 return Weight(slot.name, tensor, slot.trainable)
