@@ -190,7 +190,7 @@ def saved_model_without_keras(folder: Path) -> Path:
 
 
 def nested(depth: int) -> bytes:
-    return b'{"format":"layers-model","modelTopology":' + b"[" * depth + b"]" * depth + b"}"
+    return b"[" * depth + b"]" * depth
 
 
 def twice(document: JsonObject) -> None:
@@ -250,7 +250,16 @@ BAD: dict[str, Bad] = {
     "missing layers": Bad(
         edited(lambda d: d["modelTopology"]["config"].pop("layers")), 3, "configuration is damaged"
     ),
-    "nested too deeply": Bad(rewritten(lambda d: nested(100_000)), 3, "nested too deeply"),
+    "nested too deeply": Bad(
+        rewritten(lambda d: b'{"format":"layers-model","x":' + nested(100_000) + b"}"),
+        3,
+        "nested too deeply",
+    ),
+    "topology nested too deeply": Bad(
+        edited(lambda d: layers_of(d)[2]["config"].update(deep=json.loads(nested(700)))),
+        3,
+        "nested beyond reason",
+    ),
     "weights of another model": Bad(
         edited(lambda d: specs_of(d)[0].update(name="other/kernel")),
         3,
@@ -469,16 +478,22 @@ class TestDestinations:
         assert f"file/{name}: cannot be written: " in err
         assert (dest.parent / "file").read_text() == "mine"
 
+    @pytest.mark.parametrize("room", [0, 1_000, 4_096, 10_000, 20_000, 1 << 20])
     @pytest.mark.parametrize("name", ["web", "model.h5", "model.keras", "weights.h5"])
-    def test_a_disk_that_is_full(self, name: str, dest: Path, tmp_path: Path) -> None:
-        """Files are bounded to 1 MiB, as if there were no more room."""
-        source = write_wide_model(tmp_path / "source", 4 << 20)
+    def test_a_disk_that_is_full(self, name: str, room: int, dest: Path, tmp_path: Path) -> None:
+        """Files are bounded to some bytes, as if there were no more room."""
+        large = room == 1 << 20
+        source = (
+            write_wide_model(tmp_path / "source", 4 << 20)
+            if large
+            else seeds.recurrent(tmp_path / "source")
+        )
         options = ["--to", "h5-weights"] if name == "weights.h5" else []
         good = dest.parent / name
-        tfjs.convert(dest, good, to="h5-weights" if options else None)
+        tfjs.convert(dest, good, to="h5-weights" if name == "weights.h5" else None)
         before = contents(dest.parent)
         script = (
-            "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+            f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
             "from tfjs.cli.main import main; main()"
         )
         done = subprocess.run(
@@ -487,10 +502,14 @@ class TestDestinations:
             text=True,
             check=False,
         )
+        if done.returncode == 0:  # it is small enough
+            assert max(len(data) for data in contents(dest.parent).values()) <= room
+            return
         assert (done.returncode, done.stdout) == (5, ""), done.stderr
         assert done.stderr.startswith(f"error: {good}: cannot be written: ")
         assert "file too large" in done.stderr.lower()
         assert contents(dest.parent) == before
+        assert not list(dest.parent.glob(".*"))
         assert tfjs.load(good).weights["d/kernel"].shape == (3, 2)
 
 

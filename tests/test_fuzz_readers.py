@@ -1,7 +1,7 @@
 """Thousands of damaged models through every reader: only errors of tfjs come out, in bounds.
 
 Each test runs in a process with bounded memory, a case has 5 s of computing (`support/fuzz.py`).
-The cases are the same each time. To look at one: `python -m tests.support.fuzz --help`.
+The cases are the same each time; `support/fuzz.py` tells how to look at one.
 """
 
 from __future__ import annotations

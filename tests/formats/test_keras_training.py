@@ -13,7 +13,7 @@ import pytest
 from tests.support.keras_models import inputs_for, made
 from tfjs.formats import keras_h5, keras_v3
 from tfjs.formats.base import Format, ReadOptions, WriteOptions, Written
-from tfjs.formats.keras_training import Target, compile_config
+from tfjs.formats.keras_training import compile_config
 from tfjs.ir.layers_model import LayersModel, Training
 from tfjs.layers.training import from_keras2
 

@@ -95,15 +95,31 @@ def test_a_parent_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
         pass
 
 
-def test_the_working_folder_is_not_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "below").mkdir()
-    monkeypatch.chdir(tmp_path / "below")
-    for dest in (Path("."), Path("..")):
-        with (
-            pytest.raises(UsageError, match="the folder that you are in"),
-            atomic_folder(dest, replaces=lambda name: True),
-        ):
+def test_the_working_folder_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "stale.bin").write_text("stale")
+    monkeypatch.chdir(tmp_path)
+    inode = tmp_path.stat().st_ino
+    with atomic_folder(Path("."), replaces=lambda name: name.endswith(".bin")) as folder:
+        (folder / "model.json").write_text("new")
+        (folder / "a.bin").write_text("new")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.bin", "mine.txt", "model.json"]
+    assert tmp_path.stat().st_ino == inode
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with atomic_folder(tmp_path / "link", replaces=lambda name: False) as folder:
+        (folder / "a").write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "a").read_text() == "new"
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    for manager in (
+        atomic_folder(tmp_path / ("a" * 300), replaces=bool),
+        atomic_file(tmp_path / ("a" * 300)),
+    ):
+        with pytest.raises(UsageError), manager:
             pass
-    assert Path.cwd().exists()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,3 +47,19 @@ def assert_weights(model: LayersModel, file: Path) -> None:
     for name, value in wanted.items():
         assert found[name].dtype == value.dtype, name
         np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def assert_same_configs(model: LayersModel, other: LayersModel) -> None:
+    """The layers say the same under every key that both have; None says nothing."""
+    assert [layer.name for layer in model.layers] == [layer.name for layer in other.layers]
+    for one, two in zip(model.layers, other.layers, strict=True):
+        assert one.class_name == two.class_name
+        shared = set(one.config) & set(two.config)
+        for key in shared:
+            assert _told(one.config[key]) == _told(two.config[key]), f"{one.name}, {key}"
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _told(item) for key, item in value.items() if item is not None}
+    return value

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,8 +166,17 @@ class Hdf5Writer:
 
         Args:
             progress: told the bytes written since the last time.
+
+        Raises:
+            OSError: the system refused the write (a full disk, say).
         """
-        self._file.close()
+        try:
+            self._file.close()
+        except RuntimeError as error:
+            # The system's own number is in the text alone: "errno = 28, error message = ...".
+            told = re.search(r"errno = (\d+)", str(error))
+            number = int(told[1]) if told else errno.EIO
+            raise OSError(number, os.strerror(number)) from error
         with self._path.open("r+b") as file:
             for offset, tensor in self._pending:
                 file.seek(offset)
@@ -172,5 +185,6 @@ class Hdf5Writer:
                     progress(len(chunk))
 
     def close(self) -> None:
-        """Give up the file where it was not finished."""
-        self._file.close()
+        """Give up the file where it was not finished; what that provokes comes too late."""
+        with contextlib.suppress(RuntimeError, OSError):
+            self._file.close()

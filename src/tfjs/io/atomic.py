@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tfjs.errors import ConversionError, TfjsError, UsageError
+from tfjs.io.staged import staged_files
 
 
 @contextlib.contextmanager
@@ -23,6 +24,7 @@ def atomic_file(dest: Path) -> Iterator[Path]:
         UsageError: `dest` is a folder, or its parent cannot be written to.
         ConversionError: the system refused the write (a full disk, say).
     """
+    dest = _real(dest)
     if dest.is_dir():
         raise UsageError("is a folder, a file is to be written there", where=str(dest))
     side = _make_side(dest)
@@ -40,25 +42,29 @@ def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Pa
     """Give a folder beside `dest` to write to; on success it takes the place of `dest`.
 
     Files that `dest` already holds are kept, except those whose name `replaces` accepts
-    (the shards of an earlier conversion) and those written anew.
+    (the shards of an earlier conversion) and those written anew. A symbolic link is followed. A
+    mount point, or the folder that one is in, cannot be replaced as a whole: the files move into
+    it one by one, `model.json` last.
 
     Raises:
-        UsageError: `dest` is a file, the working folder or one above it, or its parent cannot be
-            written to.
+        UsageError: `dest` is a file, or it or its parent cannot be written to.
         ConversionError: the system refused the write (a full disk, say).
     """
+    dest = _real(dest)
     if dest.exists() and not dest.is_dir():
         raise UsageError(
             "is a file, a folder is to be written there",
             where=str(dest),
             hint="give the path of a folder; it is made when it does not exist",
         )
-    if Path.cwd().is_relative_to(dest.resolve()):
-        raise UsageError(
-            "is the folder that you are in, or one above it, and cannot be replaced as a whole",
-            where=str(dest),
-            hint="name a folder in it",
-        )
+    if Path.cwd().is_relative_to(dest) or dest.is_mount():
+        with staged_files(dest, last="model.json") as fresh:
+            yield fresh
+            written = {entry.name for entry in fresh.iterdir()}
+        for entry in dest.iterdir():
+            if replaces(entry.name) and entry.name not in written:
+                entry.unlink()
+        return
     side = _make_side(dest)
     try:
         fresh = side / "new"
@@ -80,6 +86,19 @@ def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Pa
         shutil.rmtree(side, ignore_errors=True)
 
 
+def _real(dest: Path) -> Path:
+    """The path without symbolic links.
+
+    Raises:
+        UsageError: it is no path that can be written to: a loop of links, a name too long.
+    """
+    try:
+        dest.exists()  # tells of a name that is too long
+        return dest.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(f"is no path to write to: {error}", where=str(dest)[:200]) from None
+
+
 @contextlib.contextmanager
 def _writing(dest: Path) -> Iterator[None]:
     try:
@@ -87,9 +106,12 @@ def _writing(dest: Path) -> Iterator[None]:
     except TfjsError:
         raise
     except OSError as error:
-        raise ConversionError(
-            f"cannot be written: {error.strerror or error}", where=str(dest)
-        ) from error
+        raise ConversionError(f"cannot be written: {_cause(error)}", where=str(dest)) from error
+
+
+def _cause(error: OSError) -> str:
+    """The system's words; HDF5 puts some pages of its own in their place."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _make_side(dest: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from tfjs.ir.layers_model import Layer, LayersModel, TensorRef, flatten
 from tfjs.layers.base import Shape
@@ -44,9 +45,10 @@ def common_shapes(calls: Sequence[Sequence[Shape | None]]) -> list[Shape | None]
     """The shapes that hold for all calls of a layer; sizes that differ are unknown.
 
     Args:
-        calls: the shapes of the tensors that go into each call, as many for each.
+        calls: the shapes of the tensors that go into each call; a shared Add, say, may take two
+            tensors in one call and three in another.
     """
-    return [_common(shapes) for shapes in zip(*calls, strict=True)]
+    return [_common(shapes) for shapes in zip_longest(*calls)]
 
 
 def _common(shapes: Sequence[Shape | None]) -> Shape | None:

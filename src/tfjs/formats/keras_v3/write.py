@@ -1,11 +1,11 @@
-"""Writing `.keras` archives that every Keras 3 release loads."""
+"""Writing `.keras` archives for Keras 3."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tfjs.errors import ConversionError
@@ -99,12 +99,25 @@ def _state(training: Training | None, notes: list[str]) -> list[tuple[str, Tenso
 def _write_weights(path: Path, stored: list[tuple[str, Tensor]], progress: Progress) -> None:
     file = Hdf5Writer(path)
     try:
+        # Keras up to 3.5 opens the `vars` of every object on the way.
+        for holder in dict.fromkeys(_holders(name for name, _ in stored)):
+            file.group(f"{holder}/vars" if holder else "vars")
         for name, tensor in stored:
             marks = {"dtype": "bfloat16"} if tensor.dtype == "bfloat16" else None
             file.dataset(name, tensor, marks)
         file.finish(progress.add)
     finally:
         file.close()
+
+
+def _holders(paths: Iterable[str]) -> Iterator[str]:
+    """The objects that lead to variables; `layers` and `cells` are only lists of them."""
+    yield ""
+    for path in paths:
+        parts = path.split("/")[:-2]
+        for end in range(1, len(parts) + 1):
+            if parts[end - 1] not in ("layers", "cells"):
+                yield "/".join(parts[:end])
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -82,7 +82,8 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
         raise CorruptFileError("has no modelTopology", where=where)
     if data.get("format") == "graph-model" or "node" in data["modelTopology"]:
         raise FormatError("is a TF.js graph model, not a layers model", where=where)
-    topology = _snake(data["modelTopology"])
+    with damaged(where):
+        topology = _snake(data["modelTopology"])
     config = topology.get("model_config") or topology
     model = read_model(config, "tfjs", where)
     model.producer = _producer(data, topology)
