@@ -18,6 +18,7 @@ from tests.support.keras_models import (
     plain_config,
 )
 from tfjs._convert import write
+from tfjs.errors import UnsupportedError
 from tfjs.formats import keras_h5, keras_v3
 from tfjs.formats.base import ReadOptions, WriteOptions, Written
 from tfjs.ir.layers_model import LayersModel
@@ -27,23 +28,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 # What Keras 3 cannot load from HDF5, not even as tf_keras writes it; the report says so.
 FOR_TF_KERAS = {"shared": "is a model that is called 2 times", "heads": "by keyword"}
-
-
-# `layers/dialects/write.py` does not write these yet.
-OPEN = {
-    "heads": "tensors by keyword, and the shapes that Keras 2 builds MultiHeadAttention from",
-    "attention": "Keras 3 takes score_mode for a function",
-    "wrapped_model": "Keras 3 wants the module of a model within a wrapper",
-}
-EACH_KIND = pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(
-            kind, marks=pytest.mark.xfail(kind in OPEN, strict=False, reason=OPEN.get(kind, ""))
-        )
-        for kind in KINDS
-    ],
-)
+# tf_keras wants shapes in the configuration of MultiHeadAttention that Keras 3 refuses.
+EACH_KIND = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "heads"])
 
 
 def _rewrite(source: Path, dest: Path) -> tuple[LayersModel, Written]:
@@ -94,3 +80,13 @@ def test_from_keras_3_to_both(
     model, written = _rewrite(tmp_path / "m.keras", out)
     _check(kind, model, tf_keras.models.load_model(out), live)
     _check_keras_3(kind, model, written, keras, live=live, file=out)
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_attention_of_many_heads_is_refused(
+    library: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    live = made("heads", request.getfixturevalue(library))
+    live.save(tmp_path / "m.h5")
+    with pytest.raises(UnsupportedError, match=r"heads \(MultiHeadAttention\): has shapes"):
+        _rewrite(tmp_path / "m.h5", tmp_path / "out.h5")

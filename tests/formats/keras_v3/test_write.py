@@ -56,14 +56,7 @@ def kernel_and_bias() -> list[Weight]:
     return [Weight("kernel", ArrayTensor(kernel)), Weight("bias", ArrayTensor(np.ones(3, "f4")))]
 
 
-# tf.keras notes the shapes that its MultiHeadAttention was built for.
-SHAPES_NOTED = pytest.mark.xfail(
-    strict=False, reason="MultiHeadAttention of Keras 2 has keys of its own"
-)
-FILES = [
-    pytest.param(file, marks=SHAPES_NOTED if "-2." in file.name else (), id=file.stem)
-    for file in sorted(FOLDER.glob("*.keras"))
-]
+FILES = [pytest.param(file, id=file.stem) for file in sorted(FOLDER.glob("*.keras"))]
 
 
 @pytest.mark.parametrize("file", FILES)

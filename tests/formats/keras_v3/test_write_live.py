@@ -60,19 +60,7 @@ def test_from_hdf5_of_keras_3(kind: str, keras: ModuleType, tmp_path: Path) -> N
     _same_answers(keras.models.load_model(tmp_path / "out.keras"), live)
 
 
-# `layers/dialects/write.py` does not write these yet.
-OPEN = {"heads": "MultiHeadAttention of Keras 2 has keys of its own"}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(
-            kind, marks=pytest.mark.xfail(kind in OPEN, strict=False, reason=OPEN.get(kind, ""))
-        )
-        for kind in KINDS
-    ],
-)
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_from_hdf5_of_tf_keras(
     kind: str, keras: ModuleType, tf_keras: ModuleType, tmp_path: Path
 ) -> None:

@@ -440,6 +440,8 @@ class MultiHeadAttention(_ManyHeads):
 
     def normalize(self, config: Config, dialect: str) -> None:
         super().normalize(config, dialect)
+        for built_for in ("query_shape", "key_shape", "value_shape"):
+            config.pop(built_for, None)  # Keras 2 notes the shapes, which the calls tell anyway
         if config.get("value_dim") is not None:
             config["value_dim"] = number(config["value_dim"], "value_dim")
 

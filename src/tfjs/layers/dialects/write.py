@@ -38,6 +38,8 @@ _OBJECTS: dict[Dialect, Callable[[Any, str], Any]] = {
 _TARGETS = {"keras2": "Keras 2 HDF5", "keras3": "Keras 3", "tfjs": "TF.js"}
 # None has a meaning of its own under these keys, and is not the default.
 _MEANINGFUL_NONE = frozenset({"merge_mode"})
+# Keras 3 takes the text for the name of a function when it reads HDF5; left out at its default.
+_MISREAD = {"score_mode": "dot"}
 
 
 class ConfigWriter:
@@ -149,6 +151,8 @@ class ConfigWriter:
             if self.dialect != "keras3":
                 self._refuse(layer, "is an operation of keras.ops")
             return dict(encode(layer.config))
+        if self.dialect == "keras2" and layer.class_name == "MultiHeadAttention":
+            self._refuse(layer, "has shapes in its configuration that Keras 3 does not read")
         if not has_layer(self.dialect, layer.class_name):
             self._refuse(layer, "is a layer that it does not have")
         config: Config = {}
@@ -173,6 +177,8 @@ class ConfigWriter:
         if own not in known:
             if not says_nothing(layer.class_name, key, value) and key not in INERT | spec.inert:
                 self._refuse(layer, f"has {own}={value!r}, which {_TARGETS[self.dialect]} lacks")
+            return True
+        if self.dialect == "keras2" and key in _MISREAD and value == _MISREAD[key]:
             return True
         if self.dialect == "keras2" and own not in layer_keys("keras3", layer.class_name):
             # Keras 3 refuses arguments that it does not know; leave out what says nothing.
@@ -220,9 +226,13 @@ class ConfigWriter:
     def _wrapped(self, layer: Layer) -> Config:
         """A layer within another's configuration, where Keras 3 wants the module in any dialect."""
         entry = self._layer(layer)
-        if self.dialect == "keras2" and layer.model is None:
+        if self.dialect != "keras2":
+            return entry
+        if layer.model is None:
             return {"module": "keras.layers", **entry, "registered_name": None}
-        return entry
+        # Both Kerases know a Functional model in this place by its public name only.
+        class_name = "Sequential" if layer.model.class_name == "Sequential" else "Model"
+        return {"module": "keras", **entry, "class_name": class_name, "registered_name": None}
 
     def _bidirectional_child(self, attribute: str, child: Layer) -> Config:
         """Keras 3 names the wrapped layer `forward_x`; the others name it `x` and mirror it."""
