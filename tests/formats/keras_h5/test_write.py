@@ -18,7 +18,7 @@ from tfjs.formats.base import ReadOptions, WriteOptions
 from tfjs.formats.keras_h5.read import read
 from tfjs.formats.keras_h5.write import write
 from tfjs.ir.layers_model import Call, Layer, LayersModel, OptimizerWeight, TensorRef, Weight
-from tfjs.ir.tensor import ArrayTensor
+from tfjs.ir.tensor import Array, ArrayTensor
 from tfjs.ir.weights import WeightsOnly
 
 OLD = DATA / "keras2" / "mixed-tensorflow-2.2.4.h5"
@@ -104,7 +104,7 @@ def test_layers_named_like_paths(tmp_path: Path) -> None:
 def test_optimizer_state_is_kept(tmp_path: Path) -> None:
     source = read(OLD, ReadOptions())
     assert source.training is not None
-    values = [np.arange(3.0), np.float32(7)]
+    values: list[Array] = [np.arange(3.0), np.array(7, np.float32)]
     source.training.optimizer_weights = [
         OptimizerWeight(f"Adam/{index}", ArrayTensor(value)) for index, value in enumerate(values)
     ]
