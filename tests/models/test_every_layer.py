@@ -55,3 +55,19 @@ def test_a_layer_of_keras_3(
 def test_no_layer_of_keras_3_is_forgotten() -> None:
     assert set(NAMES) >= REFUSED
     assert set(facts("keras3")["layers"]) | {"FeatureSpace"} >= LEFT_OUT
+
+
+@pytest.mark.parametrize(
+    "name", sorted((set(facts("tfjs")["layers"]) & set(facts("keras2")["layers"])) - LEFT_OUT)
+)
+def test_a_layer_of_tf_keras(
+    name: str, tf_keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    model, inputs = sample_model(tf_keras, name)
+    randomise(model)
+    model.save(tmp_path / "model.h5")
+    tfjs.convert(tmp_path / "model.h5", tmp_path / "web")
+    (answer,) = tfjs_runtime.predict_layers(tmp_path / "web", inputs)
+    expected = np.asarray(model(inputs if len(inputs) > 1 else inputs[0], training=False))
+    assert answer.shape == expected.shape
+    assert np.abs(answer - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
