@@ -27,7 +27,6 @@ from types import ModuleType
 
 import hypothesis
 import pytest
-from hypothesis import settings
 
 from tests.support.browser import Browser
 from tests.support.tfjs_runtime import TfjsRuntime
@@ -38,15 +37,12 @@ from tests.support.tools import SHARED_MODELS, missing
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A loaded machine is no defect of ours.
-hypothesis.settings.register_profile("tfjs", deadline=None)
+# A loaded machine is no defect of ours. The full run tries the same examples each time, so that it
+# says of a commit always the same; runs by hand look for new ones.
+hypothesis.settings.register_profile(
+    "tfjs", deadline=None, derandomize=os.environ.get("TFJS_FULL") == "1"
+)
 hypothesis.settings.load_profile("tfjs")
-
-# The full run tries the same examples each time, so that it says of a commit always the same; runs
-# by hand look for new ones.
-settings.register_profile("full", derandomize=True)
-if os.environ.get("TFJS_FULL") == "1":
-    settings.load_profile("full")
 
 _MARKER_OF_FIXTURE = {
     "tensorflow": "tensorflow",
