@@ -262,7 +262,8 @@ class ConfigWriter:
                 "Keras 3 write .keras"
             )
         given = [*flatten(call.args), *states]
-        return [[*self._triple(ref, nested), {}] for ref in given]
+        told = {k: encode_plain(v) for k, v in kwargs.items() if v is not None and k != "training"}
+        return [[*self._triple(ref, nested), dict(told)] for ref in given]
 
     def _keras_tensors(self, value: Structure) -> Any:
         if isinstance(value, TensorRef):
