@@ -40,6 +40,8 @@ _TARGETS = {"keras2": "Keras 2 HDF5", "keras3": "Keras 3", "tfjs": "TF.js"}
 _MEANINGFUL_NONE = frozenset({"merge_mode"})
 # Keras 3 takes the text for the name of a function when it reads HDF5; left out at its default.
 _MISREAD = {"score_mode": "dot"}
+# Keys that releases of Keras 3 before 3.9 refuse; left out at their defaults.
+_NEW = frozenset({"renorm", "renorm_momentum", "use_gate"})
 
 
 class ConfigWriter:
@@ -184,6 +186,8 @@ class ConfigWriter:
             # Keras 3 refuses arguments that it does not know; leave out what says nothing.
             renamed = spec.keras2_keys.get(key) == own
             return not renamed and (value == known.get(own) or key in INERT | spec.inert)
+        if key in _NEW and value == known.get(own):
+            return True
         return value is None and known.get(own) is None and key not in _MEANINGFUL_NONE
 
     def _input_key(self, layer: Layer, key: str, value: Any) -> bool:
