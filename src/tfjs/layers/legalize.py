@@ -39,6 +39,11 @@ GRAPH_ADVICE = (
     "that model.export('folder') writes"
 )
 
+_TRAINS = (
+    "is called with training=True: TF.js answers as in inference, as predict() of Keras 3 does "
+    "and tf_keras does not"
+)
+
 # Keys that never change an answer in inference, whatever the layer.
 INERT = frozenset(
     {"trainable", "dtype", "seed", "implementation", "unroll", "synchronized", "use_cudnn"}
@@ -128,6 +133,16 @@ def _legalize_model(
         for tensor, ref in enumerate(applies[layer.name](arriving)):
             values[TensorRef(layer.name, index, tensor)] = ref
     return build.finish(values)
+
+
+def _trains(layer: Layer, call: int) -> bool:
+    """Whether a call behaves as in training; an RNN does not differ then without dropout."""
+    if not layer.calls[call].kwargs.get("training"):
+        return False
+    spec = spec_of(layer)
+    recurrent = spec is not None and spec.takes_initial_state and not layer.children
+    rates = [layer.config.get(key) for key in ("dropout", "recurrent_dropout")]
+    return not recurrent or any(rates)
 
 
 def _built(values: Mapping[TensorRef, TensorRef], ref: TensorRef) -> TensorRef:
@@ -237,6 +252,8 @@ class Builder:
             layer: the layer.
             arriving: the built tensors of its first call.
         """
+        if any(_trains(layer, index) for index in range(len(layer.calls))):
+            self.warn(f"{self._path}{layer.name} {_TRAINS}")
         if layer.model is not None:
             calls = range(len(layer.calls))
             shapes = common_shapes([self.input_shapes(layer, call) for call in calls])

@@ -21,7 +21,8 @@ from tfjs._convert import write
 from tfjs.errors import UnsupportedError
 from tfjs.formats import keras_h5, keras_v3
 from tfjs.formats.base import ReadOptions, WriteOptions, Written
-from tfjs.ir.layers_model import LayersModel
+from tfjs.ir.layers_model import Call, Layer, LayersModel, TensorRef
+from tfjs.layers.dialects.write import ConfigWriter
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -90,3 +91,26 @@ def test_attention_of_many_heads_is_refused(
     live.save(tmp_path / "m.h5")
     with pytest.raises(UnsupportedError, match=r"heads \(MultiHeadAttention\): has shapes"):
         _rewrite(tmp_path / "m.h5", tmp_path / "out.h5")
+
+
+def test_a_call_as_in_training_stays_one(tf_keras: ModuleType, tmp_path: Path) -> None:
+    layers = tf_keras.layers
+    inputs = layers.Input((4,))
+    model = tf_keras.Model(inputs, layers.BatchNormalization()(inputs, training=True))
+    model.save(tmp_path / "model.h5")
+    _rewrite(tmp_path / "model.h5", tmp_path / "again.h5")
+    arrays = inputs_for(model)
+    again = tf_keras.models.load_model(tmp_path / "again.h5", compile=False)
+    assert_close("training", answers(again, arrays), answers(model, arrays))
+
+
+def test_constants_by_position_are_refused() -> None:
+    """Files of Keras 2 tell the names of constants; by position they would be lost."""
+    layers = [
+        Layer("InputLayer", "i", {"batch_shape": [None, 4]}, calls=[Call()]),
+        Layer("Own", "own", calls=[Call(args=(TensorRef("i"), [3, None]))]),
+    ]
+    model = LayersModel("m", "Functional", layers, TensorRef("i"), TensorRef("own"))
+    with pytest.raises(UnsupportedError) as caught:
+        ConfigWriter("keras2").write(model)
+    assert list(caught.value.problems) == ["own (Own): is called with 3 by position"]

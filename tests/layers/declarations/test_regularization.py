@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.roundtrip import check_roundtrip, sample
+from tests.support.roundtrip import check_roundtrip, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
 
 KEPT = {
@@ -69,3 +69,26 @@ def test_layer_at_the_end_leaves_its_name(
     model = keras.Sequential([layers.Input((3,)), layers.ReLU(), layers.Identity(name="end")])
     report = check_roundtrip(model, [sample((2, 3))], tfjs_runtime, tmp_path)
     assert [port.name for port in report.outputs] == ["end"]
+
+
+def test_a_layer_that_is_called_as_in_training_deserves_a_word(
+    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    inputs = keras.Input((4,))
+    normalized = keras.layers.BatchNormalization(name="norm")(inputs, training=True)
+    kept = keras.layers.Dropout(0.5, name="drop")(normalized, training=True)
+    model = randomised(keras.Model(inputs, kept))
+    report = check_roundtrip(model, [sample((2, 4))], tfjs_runtime, tmp_path)
+    assert [text.partition(":")[0] for text in report.notes] == [
+        "norm is called with training=True",
+        "drop is called with training=True",
+    ]
+
+
+def test_an_rnn_without_dropout_does_not_mind_training(
+    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    inputs = keras.Input((3, 4))
+    model = keras.Model(inputs, keras.layers.LSTM(2)(inputs, training=True))
+    report = check_roundtrip(model, [sample((2, 3, 4))], tfjs_runtime, tmp_path)
+    assert report.notes == []

@@ -265,8 +265,10 @@ class ConfigWriter:
                 f"{layer.name} is given its initial state: load the file with tf_keras; for "
                 "Keras 3 write .keras"
             )
+        if _constants(call.args):
+            self._refuse(layer, f"is called with {_constants(call.args)[0]!r} by position")
         given = [*flatten(call.args), *states]
-        told = {k: encode_plain(v) for k, v in kwargs.items() if v is not None and k != "training"}
+        told = {k: encode_plain(v) for k, v in kwargs.items() if v is not None}
         return [[*self._triple(ref, nested), dict(told)] for ref in given]
 
     def _keras_tensors(self, value: Structure) -> Any:
@@ -313,6 +315,17 @@ class ConfigWriter:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _constants(value: Structure) -> list[Any]:
+    """What is no tensor among the arguments of a call; None says nothing."""
+    if isinstance(value, TensorRef) or value is None:
+        return []
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [constant for item in value for constant in _constants(item)]
+    return [value]
 
 
 def encode_plain(value: Any) -> Any:
