@@ -1,0 +1,367 @@
+"""GraphDef and FunctionDef, as protobuf messages, into graphs.
+
+Source: tensorflow/core/framework/{graph,node_def,function,attr_value}.proto; how a body of a
+function names values (`node:argument:index`): function.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tfjs.errors import CorruptFileError
+from tfjs.formats.tensor_proto import read_shape, read_tensor
+from tfjs.ir.dtypes import of_number
+from tfjs.ir.graph import Attrs, Dims, FuncRef, Graph, Node, Shape, Type, Value
+from tfjs.ops.definitions import Argument, Definition, definition
+
+
+class _Source(NamedTuple):
+    """A node that is being built, with what it reads as the file says it."""
+
+    node: Node
+    proto: Any
+    definition: Definition | None
+
+
+class GraphReader:
+    """Builds graphs from a GraphDef and its library of functions.
+
+    Args:
+        graph_def: the message; nodes that nobody asks for are not built.
+        op_list: signatures that the file brings for operations of its own.
+        where: the file, for messages.
+
+    Raises:
+        CorruptFileError: two nodes or two functions have one name.
+    """
+
+    def __init__(self, graph_def: Any, op_list: Iterable[Any], where: str) -> None:
+        self.where = where
+        self._nodes = self._by_name(graph_def.node, "nodes")
+        self._functions = self._by_name(
+            graph_def.library.function, "functions", lambda entry: entry.signature.name
+        )
+        self._own = {entry.name: _definition(entry) for entry in op_list}
+
+    def __contains__(self, node: str) -> bool:
+        return node in self._nodes
+
+    def node_names(self) -> list[str]:
+        """The nodes of the main graph, in the order of the file."""
+        return list(self._nodes)
+
+    def proto(self, node: str) -> Any:
+        """The NodeDef of that name in the main graph.
+
+        Raises:
+            CorruptFileError: there is none.
+        """
+        found = self._nodes.get(node)
+        if found is None:
+            raise CorruptFileError(f"has no node {node!r}", where=self.where)
+        return found
+
+    def unread(self) -> list[str]:
+        """The nodes of the main graph that no other reads, in the order of the file."""
+        read = {_name_of(text) for proto in self._nodes.values() for text in proto.input}
+        return [name for name in self._nodes if name not in read]
+
+    def graph(self, fetches: Iterable[str], targets: Iterable[str] = ()) -> Graph:
+        """The part of the main graph that some values and nodes need.
+
+        Args:
+            fetches: the values, as `node` or `node:1`; they become the outputs.
+            targets: nodes that must run.
+
+        Raises:
+            CorruptFileError: something is missing or does not fit together.
+        """
+        graph = Graph()
+        fetches, targets = list(fetches), list(targets)
+        wanted = [_name_of(text) for text in [*fetches, *targets]]
+        build = _Builder(graph, self, self._reachable(wanted, self._nodes))
+        graph.outputs = [build.value(text) for text in fetches]
+        graph.output_names = fetches
+        graph.targets = [build.node(_name_of(text)) for text in targets]
+        return graph
+
+    def functions(self, graphs: Iterable[Graph]) -> dict[str, Graph]:
+        """The bodies of all functions that graphs call, and that those call in turn.
+
+        Raises:
+            CorruptFileError: a function is missing or damaged, or functions call each other in
+                a circle.
+        """
+        found: dict[str, Graph] = {}
+        left = [name for graph in graphs for name in called(graph)]
+        while left:
+            name = left.pop()
+            if name not in found:
+                found[name] = self._function(name)
+                left += called(found[name])
+        _check_no_circle(found, self.where)
+        return found
+
+    def definition_of(self, op: str) -> Definition | None:
+        """The signature of an operation: TensorFlow's, else the file's own."""
+        return definition(op) or self._own.get(op)
+
+    def error(self, name: str, problem: object) -> CorruptFileError:
+        """An error at a node."""
+        return CorruptFileError(f"node {name!r}: {problem}", where=self.where)
+
+    def _function(self, name: str) -> Graph:
+        proto = self._functions.get(name)
+        if proto is None:
+            raise CorruptFileError(
+                f"has no function {name!r}, though it calls it", where=self.where
+            )
+        graph = Graph(name)
+        nodes = self._by_name(proto.node_def, f"nodes of {name}")
+        arguments = [
+            _parameter(graph, entry.name, entry.type, _argument_shape(proto, index))
+            for index, entry in enumerate(proto.signature.input_arg)
+        ]
+        graph.inputs = arguments
+        wanted = [proto.ret.get(entry.name, "") for entry in proto.signature.output_arg]
+        targets = sorted(set(proto.control_ret.values()))
+        known = {node.name for node in arguments}
+        start = [_name_of(text) for text in wanted if _name_of(text) not in known]
+        build = _Builder(graph, self, self._reachable([*start, *targets], nodes, known))
+        graph.outputs = [build.value(text) for text in wanted]
+        graph.output_names = [entry.name for entry in proto.signature.output_arg]
+        graph.targets = [build.node(target) for target in targets]
+        return graph
+
+    def _reachable(
+        self, wanted: Iterable[str], nodes: Mapping[str, Any], known: Iterable[str] = ()
+    ) -> list[Any]:
+        seen = set(known)
+        found: dict[str, Any] = {}
+        left = list(wanted)
+        while left:
+            name = left.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name not in nodes:
+                raise CorruptFileError(
+                    f"refers to a node {name!r} that is not there", where=self.where
+                )
+            found[name] = nodes[name]
+            left += [_name_of(text) for text in nodes[name].input]
+        # In the order of the file, so that the result does not depend on who asks first.
+        return [proto for name, proto in nodes.items() if name in found]
+
+    def _by_name(self, entries: Iterable[Any], what: str, name_of: Any = None) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for entry in entries:
+            name = entry.name if name_of is None else name_of(entry)
+            if name in found:
+                raise CorruptFileError(f"has two {what} called {name!r}", where=self.where)
+            found[name] = entry
+        return found
+
+
+class _Builder:
+    """Makes the nodes of one graph, then connects them."""
+
+    def __init__(self, graph: Graph, reader: GraphReader, protos: Iterable[Any]) -> None:
+        self.graph = graph
+        self.reader = reader
+        self._sources: dict[str, _Source] = {}
+        # Of operations without a signature: how often each output name was met, to number them.
+        self._unknown: dict[str, list[str]] = {}
+        for proto in protos:
+            self._make(proto)
+        for source in list(self._sources.values()):
+            self._connect(source)
+
+    def node(self, name: str) -> Node:
+        node = self.graph.nodes.get(name)
+        if node is None:
+            raise CorruptFileError(f"has no node {name!r}", where=self.reader.where)
+        return node
+
+    def value(self, text: str) -> Value:
+        """The value that `node`, `node:1` or `node:argument:0` names."""
+        parts = text.split(":")
+        node = self.node(parts[0])
+        try:
+            index = self._index(parts)
+        except ValueError as error:
+            raise self.reader.error(parts[0], error) from None
+        source = self._sources.get(parts[0])
+        if source is not None and source.definition is None:
+            while len(node.outputs) <= index:
+                node.outputs.append(Value(node, len(node.outputs), Type(None)))
+        if index >= len(node.outputs):
+            raise self.reader.error(parts[0], f"has no output {text!r}")
+        return node.outputs[index]
+
+    def _index(self, parts: list[str]) -> int:
+        number = parts[-1] if len(parts) > 1 else "0"
+        if len(parts) > 3 or not number.isascii() or not number.isdigit() or len(number) > 6:
+            raise ValueError(f"is read as {':'.join(parts)!r}")
+        index = int(number)
+        if len(parts) < 3:
+            return index
+        source = self._sources.get(parts[0])
+        if source is None:
+            raise ValueError(f"is read as {':'.join(parts)!r}, but is an argument")
+        if source.definition is None:
+            names = self._unknown.setdefault(parts[0], [])
+            key = f"{parts[1]}:{index}"
+            if key not in names:
+                names.append(key)
+            return names.index(key)
+        return source.definition.first_output(parts[1], source.node.attrs) + index
+
+    def _make(self, proto: Any) -> None:
+        if not proto.name or ":" in proto.name or proto.name.startswith("^"):
+            raise self.reader.error(proto.name, "is no name of a node")
+        if proto.name in self.graph.nodes:
+            raise self.reader.error(proto.name, "has the name of an argument")
+        known = self.reader.definition_of(proto.op)
+        attrs: Attrs = dict(known.defaults) if known else {}
+        try:
+            attrs.update(_attrs(proto.attr))
+            dtypes = known.output_dtypes(attrs) if known else []
+        except (ValueError, CorruptFileError) as error:
+            raise self.reader.error(proto.name, error) from None
+        shapes = _output_shapes(proto.op, attrs)
+        types = [Type(dtype, shapes if index == 0 else None) for index, dtype in enumerate(dtypes)]
+        node = self.graph.add(proto.op, [], attrs, types, name=proto.name)
+        if proto.op.startswith("Placeholder") and not proto.input:
+            self.graph.inputs.append(node)
+        self._sources[proto.name] = _Source(node, proto, known)
+
+    def _connect(self, source: _Source) -> None:
+        texts = [text for text in source.proto.input if not text.startswith("^")]
+        self.graph.set_inputs(source.node, [self.value(text) for text in texts])
+        controls = [text[1:] for text in source.proto.input if text.startswith("^")]
+        source.node.controls = [self.node(name) for name in dict.fromkeys(controls)]
+        if source.definition is not None:
+            self._check_arity(source)
+
+    def _check_arity(self, source: _Source) -> None:
+        try:
+            wanted = (
+                len(source.definition.input_dtypes(source.node.attrs)) if source.definition else 0
+            )
+        except ValueError as error:
+            raise self.reader.error(source.node.name, error) from None
+        found = len(source.node.inputs)
+        if found != wanted:
+            raise self.reader.error(
+                source.node.name, f"{source.node.op} takes {wanted} inputs and has {found}"
+            )
+
+
+def called(graph: Graph) -> Iterator[str]:
+    """The names of the functions that the nodes of a graph refer to."""
+    for node in graph.nodes.values():
+        for value in node.attrs.values():
+            if isinstance(value, FuncRef):
+                yield value.name
+            elif isinstance(value, list):
+                yield from (item.name for item in value if isinstance(item, FuncRef))
+
+
+def _check_no_circle(functions: Mapping[str, Graph], where: str) -> None:
+    waiting = {name: set(called(graph)) & set(functions) for name, graph in functions.items()}
+    callers: dict[str, list[str]] = {}
+    for name, callees in waiting.items():
+        for callee in callees:
+            callers.setdefault(callee, []).append(name)
+    ready = [name for name, callees in waiting.items() if not callees]
+    for name in ready:
+        for caller in callers.get(name, ()):
+            waiting[caller].discard(name)
+            if not waiting[caller]:
+                ready.append(caller)
+    if len(ready) < len(functions):
+        name = next(name for name, callees in waiting.items() if callees)
+        raise CorruptFileError(f"the function {name!r} calls itself", where=where)
+
+
+def _parameter(graph: Graph, name: str, dtype: int, shape: Shape) -> Node:
+    own = of_number(dtype)
+    attrs = {"dtype": own, "shape": Dims(shape)}
+    return graph.add("Placeholder", [], attrs, [Type(own, shape)], name=name)
+
+
+def _argument_shape(proto: Any, index: int) -> Shape:
+    shapes = proto.arg_attr[index].attr["_output_shapes"] if index in proto.arg_attr else None
+    return read_shape(shapes.list.shape[0]) if shapes and len(shapes.list.shape) == 1 else None
+
+
+def _output_shapes(op: str, attrs: Attrs) -> Shape:
+    """The shape of what a source of values gives, which no rule infers."""
+    if op == "Const":
+        tensor = attrs.get("value")
+        return None if tensor is None else tensor.shape
+    told = attrs.get("shape")
+    if op.startswith("Placeholder") and isinstance(told, Dims):
+        return told.dims
+    return None
+
+
+def _attrs(protos: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, proto in protos.items():
+        if not name.startswith("_"):
+            yield name, _attr(proto)
+
+
+def _attr(proto: Any) -> Any:
+    kind = proto.WhichOneof("value")
+    if kind == "list":
+        return _list(proto.list)
+    if kind is None:
+        return None
+    return _CONVERT.get(kind, lambda value: value)(getattr(proto, kind))
+
+
+def _list(proto: Any) -> list[Any]:
+    for field, values in proto.ListFields():
+        convert = _CONVERT.get(field.name)
+        return list(values) if convert is None else [convert(value) for value in values]
+    return []
+
+
+_CONVERT: dict[str, Any] = {
+    "type": of_number,
+    "shape": lambda proto: Dims(read_shape(proto)),
+    "tensor": read_tensor,
+    "func": lambda proto: FuncRef(proto.name),
+}
+
+
+def _name_of(text: str) -> str:
+    return text.removeprefix("^").partition(":")[0]
+
+
+def _definition(proto: Any) -> Definition:
+    return Definition(
+        name=proto.name,
+        inputs=tuple(_argument(entry) for entry in proto.input_arg),
+        outputs=tuple(_argument(entry) for entry in proto.output_arg),
+        attr_types={entry.name: entry.type for entry in proto.attr},
+        defaults={
+            entry.name: _attr(entry.default_value)
+            for entry in proto.attr
+            if entry.HasField("default_value")
+        },
+        stateful=proto.is_stateful,
+    )
+
+
+def _argument(proto: Any) -> Argument:
+    return Argument(
+        name=proto.name,
+        dtype=of_number(proto.type) if proto.type else None,
+        dtype_attr=proto.type_attr or None,
+        number_attr=proto.number_attr or None,
+        dtypes_attr=proto.type_list_attr or None,
+    )

@@ -1,0 +1,107 @@
+"""TensorProto and TensorShapeProto as tensors and shapes.
+
+Source: tensorflow/core/framework/{tensor,tensor_shape}.proto and tensor.cc: values may stand in
+`tensor_content`, or in a list of one type whose last value is repeated up to the shape's size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tfjs.errors import CorruptFileError
+from tfjs.ir.dtypes import of_number
+from tfjs.ir.graph import Shape
+from tfjs.ir.tensor import ITEM_SIZES, Array, ArrayTensor, DerivedTensor, Tensor, widen_bfloat16
+
+# What one repeated value may grow to; a model never needs more.
+MOST_REPEATED = 1 << 31
+_FIELDS = {
+    "float32": "float_val",
+    "float64": "double_val",
+    "int32": "int_val",
+    "int16": "int_val",
+    "int8": "int_val",
+    "uint8": "int_val",
+    "uint16": "int_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
+    "complex64": "scomplex_val",
+    "complex128": "dcomplex_val",
+    "float16": "half_val",
+    "bfloat16": "half_val",
+}
+
+
+def read_shape(proto: Any) -> Shape:
+    """A shape; None where the rank is unknown."""
+    if proto.unknown_rank:
+        return None
+    return tuple(None if dim.size < 0 else dim.size for dim in proto.dim)
+
+
+def read_tensor(proto: Any) -> Tensor:
+    """A tensor; its numbers are decoded when they are asked for.
+
+    Raises:
+        CorruptFileError: the dtype is none of a tensor, or the values do not fill the shape.
+    """
+    dtype = of_number(proto.dtype)
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise CorruptFileError("has a constant without a static shape")
+    if dtype == "string":
+        return _strings(proto, shape)
+    if dtype is None or dtype not in ITEM_SIZES:
+        raise CorruptFileError(f"has a constant of dtype {dtype or proto.dtype}")
+    size = math.prod(shape)
+    if proto.tensor_content:
+        if len(proto.tensor_content) != size * ITEM_SIZES[dtype]:
+            raise CorruptFileError(
+                f"has a {dtype} constant of {list(shape)} in {len(proto.tensor_content)} bytes"
+            )
+    elif size * ITEM_SIZES[dtype] > MOST_REPEATED:
+        raise CorruptFileError(f"has a constant of the absurd shape {list(shape)}")
+    elif len(getattr(proto, _FIELDS[dtype])) > size * (2 if dtype.startswith("complex") else 1):
+        raise CorruptFileError(f"has a constant with more values than its shape {list(shape)}")
+    if size <= 1024:
+        return ArrayTensor(_numbers(proto, dtype, shape))
+    return DerivedTensor(
+        "float32" if dtype == "bfloat16" else dtype, shape, lambda: _numbers(proto, dtype, shape)
+    )
+
+
+def _numbers(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array:
+    if proto.tensor_content:
+        if dtype == "bfloat16":
+            bits = np.frombuffer(proto.tensor_content, "<u2")
+            return widen_bfloat16(bits).reshape(shape)
+        order = np.dtype(dtype).newbyteorder("<")
+        return np.frombuffer(proto.tensor_content, order).astype(dtype, copy=False).reshape(shape)
+    values = np.array(getattr(proto, _FIELDS[dtype]))
+    if dtype.startswith("complex"):
+        values = values[0::2] + 1j * values[1::2]
+    elif dtype in ("float16", "bfloat16"):
+        bits = values.astype(np.uint16)
+        values = bits.view(np.float16) if dtype == "float16" else widen_bfloat16(bits)
+    result = np.zeros(math.prod(shape), dtype="float32" if dtype == "bfloat16" else dtype)
+    if values.size:
+        result[: values.size] = values.astype(result.dtype)
+        result[values.size :] = result[values.size - 1]
+    return result.reshape(shape)
+
+
+def _strings(proto: Any, shape: tuple[int, ...]) -> Tensor:
+    size = math.prod(shape)
+    found = list(proto.string_val)
+    if size > 1 << 24 or len(found) > size:
+        raise CorruptFileError(f"has {len(found)} strings for the shape {list(shape)}")
+    values = np.empty(size, dtype=object)
+    values[:] = found[-1] if found else b""
+    for index, item in enumerate(found):
+        values[index] = item
+    return ArrayTensor(values.reshape(shape))

@@ -1,0 +1,352 @@
+"""Graphs in TensorFlow's op names and attributes: what TF.js executes.
+
+Edges are `Value` objects with lists of their uses, which the graph keeps; names such as `node:1`
+and `^node` exist only in readers and writers. A body of a function is a graph too, whose inputs are
+`Placeholder` nodes named as its arguments.
+
+Attributes are Python values: int, float, bool, bytes (a string), str (a dtype such as "float32"),
+`Dims` (a shape), `FuncRef` (a function), `Tensor`, or a list of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tfjs.errors import CorruptFileError
+from tfjs.ir.tensor import Array, ArrayTensor, Tensor
+
+Shape = tuple[int | None, ...] | None
+Attrs = dict[str, Any]
+
+
+class Dims(NamedTuple):
+    """A shape as an attribute; `dims` is None where the rank is unknown."""
+
+    dims: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class FuncRef:
+    """A function as an attribute.
+
+    Attributes:
+        name: its name in `GraphModel.functions`.
+    """
+
+    name: str
+
+
+class Type(NamedTuple):
+    """What is known of a value before it is computed.
+
+    Attributes:
+        dtype: a key of `ITEM_SIZES`, "string", "resource" or "variant"; None where unknown.
+        shape: the sizes, None where free; None where the rank is unknown.
+    """
+
+    dtype: str | None
+    shape: Shape = None
+
+
+class Value:
+    """One output of a node.
+
+    Attributes:
+        node: the node that makes it.
+        index: which of its outputs it is.
+        dtype: see `Type`.
+        shape: see `Type`.
+        uses: who reads it: nodes with the index of their input, in order of registration.
+    """
+
+    __slots__ = ("dtype", "index", "node", "shape", "uses")
+
+    def __init__(self, node: Node, index: int, type_: Type) -> None:
+        self.node = node
+        self.index = index
+        self.dtype, self.shape = type_
+        self.uses: dict[tuple[Node, int], None] = {}
+
+    @property
+    def type(self) -> Type:
+        """Dtype and shape together."""
+        return Type(self.dtype, self.shape)
+
+    @property
+    def name(self) -> str:
+        """As TF.js and TensorFlow write it: `node`, or `node:1`."""
+        return f"{self.node.name}:{self.index}" if self.index else self.node.name
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.dtype} {self.shape}>"
+
+
+class Node:
+    """One operation.
+
+    Attributes:
+        op: TensorFlow's name of the operation.
+        name: unique in the graph.
+        inputs: what it reads; change it by `Graph.set_input` only.
+        outputs: what it makes.
+        attrs: its attributes.
+        controls: nodes that must run before it.
+        origin: names of the nodes of the source that it stands for.
+    """
+
+    __slots__ = ("attrs", "controls", "inputs", "name", "op", "origin", "outputs")
+
+    def __init__(self, op: str, name: str, attrs: Attrs, origin: tuple[str, ...]) -> None:
+        self.op = op
+        self.name = name
+        self.attrs = attrs
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        self.controls: list[Node] = []
+        self.origin = origin
+
+    @property
+    def output(self) -> Value:
+        """Its first output."""
+        return self.outputs[0]
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.name}>"
+
+
+class Graph:
+    """Nodes, and which of their values go in and out.
+
+    Attributes:
+        name: the name of a function; "" for the main graph.
+        nodes: all nodes by name, in no particular order.
+        inputs: the `Placeholder` nodes that are fed, in order.
+        outputs: the values that are asked for, in order.
+        output_names: what each output is called, in the same order.
+        targets: nodes that run for what they do, not for what they give.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.nodes: dict[str, Node] = {}
+        self.inputs: list[Node] = []
+        self.outputs: list[Value] = []
+        self.output_names: list[str] = []
+        self.targets: list[Node] = []
+        self._counts: dict[str, int] = {}
+
+    # Building --------------------------------------------------------------------------------
+
+    def unique(self, name: str) -> str:
+        """The name, or where it is taken `name_1`, `name_2` and so on."""
+        if name not in self.nodes:
+            return name
+        count = self._counts.get(name, 0)
+        while True:
+            count += 1
+            found = f"{name}_{count}"
+            if found not in self.nodes:
+                self._counts[name] = count
+                return found
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[Value],
+        attrs: Mapping[str, Any],
+        types: Sequence[Type],
+        *,
+        name: str,
+        origin: Iterable[str] = (),
+    ) -> Node:
+        """Add a node.
+
+        Args:
+            op: its operation.
+            inputs: what it reads.
+            attrs: its attributes.
+            types: the type of each output.
+            name: its name; made unique where it is taken.
+            origin: names of the source's nodes that it stands for; its own where empty.
+        """
+        name = self.unique(name)
+        node = Node(op, name, dict(attrs), tuple(dict.fromkeys(origin)) or (name,))
+        node.outputs = [Value(node, index, type_) for index, type_ in enumerate(types)]
+        for value in inputs:
+            value.uses[node, len(node.inputs)] = None
+            node.inputs.append(value)
+        self.nodes[name] = node
+        return node
+
+    def constant(self, value: Tensor | Array, *, name: str, origin: Iterable[str] = ()) -> Value:
+        """Add a constant."""
+        tensor = value if isinstance(value, Tensor) else ArrayTensor(value)
+        type_ = Type(tensor.dtype, tensor.shape)
+        attrs = {"value": tensor, "dtype": tensor.dtype}
+        return self.add("Const", [], attrs, [type_], name=name, origin=origin).output
+
+    # Changing --------------------------------------------------------------------------------
+
+    def set_input(self, node: Node, index: int, value: Value) -> None:
+        """Let a node read another value."""
+        del node.inputs[index].uses[node, index]
+        node.inputs[index] = value
+        value.uses[node, index] = None
+
+    def set_inputs(self, node: Node, values: Sequence[Value]) -> None:
+        """Let a node read other values, more or fewer than before."""
+        for index, value in enumerate(node.inputs):
+            del value.uses[node, index]
+        node.inputs = list(values)
+        for index, value in enumerate(node.inputs):
+            value.uses[node, index] = None
+
+    def replace(self, old: Value, new: Value) -> None:
+        """Let all that read `old`, and the outputs of the graph, take `new` instead.
+
+        The node of `new` itself may go on to read `old`.
+        """
+        if old is new:
+            return
+        for node, index in list(old.uses):
+            if node is not new.node:
+                self.set_input(node, index, new)
+        self.outputs = [new if value is old else value for value in self.outputs]
+
+    def erase(self, node: Node) -> None:
+        """Remove a node.
+
+        Raises:
+            ValueError: something still reads it, or it is an input of the graph.
+        """
+        if any(value.uses for value in node.outputs) or self.is_output(node):
+            raise ValueError(f"{node.name} is still read")
+        if node in self.inputs:
+            raise ValueError(f"{node.name} is an input of the graph")
+        self.set_inputs(node, [])
+        del self.nodes[node.name]
+
+    def rename(self, node: Node, name: str) -> None:
+        """Give a node another name, made unique where it is taken."""
+        del self.nodes[node.name]
+        node.name = self.unique(name)
+        self.nodes[node.name] = node
+
+    def is_output(self, item: Value | Node) -> bool:
+        """Whether a value, or any value of a node, is asked for."""
+        if isinstance(item, Value):
+            return any(value is item for value in self.outputs)
+        return any(value.node is item for value in self.outputs)
+
+    def prune(self) -> int:
+        """Remove all that neither outputs nor targets need; inputs stay.
+
+        Returns:
+            How many nodes went.
+        """
+        kept: set[Node] = set()
+        left = [*(value.node for value in self.outputs), *self.targets, *self.inputs]
+        while left:
+            node = left.pop()
+            if node in kept:
+                continue
+            kept.add(node)
+            left += [value.node for value in node.inputs if value.node not in kept]
+            left += [other for other in node.controls if other not in kept]
+        gone = [node for node in self.nodes.values() if node not in kept]
+        for node in gone:
+            self.set_inputs(node, [])
+            del self.nodes[node.name]
+        return len(gone)
+
+    # Looking ---------------------------------------------------------------------------------
+
+    def ordered(self) -> list[Node]:
+        """All nodes, each after those that it reads or must wait for.
+
+        The order is that of `nodes` where the edges leave a choice. Loops of TF1's control flow
+        are cut at `NextIteration`.
+
+        Raises:
+            CorruptFileError: the graph has a cycle.
+        """
+        waiting: dict[Node, int] = {}
+        dependents: dict[Node, list[Node]] = {}
+        for node in self.nodes.values():
+            before = set(_before(node))
+            waiting[node] = len(before)
+            for other in before:
+                dependents.setdefault(other, []).append(node)
+        result = [node for node, count in waiting.items() if not count]
+        for node in result:
+            for other in dependents.get(node, ()):
+                waiting[other] -= 1
+                if not waiting[other]:
+                    result.append(other)
+        if len(result) < len(self.nodes):
+            stuck = next(node for node, count in waiting.items() if count)
+            raise CorruptFileError(f"the graph has a cycle, at or before the node {stuck.name!r}")
+        return result
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name!r}, {len(self.nodes)} nodes>"
+
+
+def _before(node: Node) -> Iterator[Node]:
+    for value in node.inputs:
+        # A Merge starts a loop; what comes back to it comes from a later step.
+        if value.node.op not in ("NextIteration", "RefNextIteration"):
+            yield value.node
+    yield from node.controls
+
+
+@dataclass(slots=True)
+class Signature:
+    """What a model is called with, and what it gives back.
+
+    Attributes:
+        inputs: key of each input of the graph, in its order.
+        outputs: key of each output, in its order.
+        structured: whether the source's own answer is a dict with these keys.
+    """
+
+    inputs: list[str]
+    outputs: list[str]
+    structured: bool = False
+
+
+@dataclass(slots=True)
+class GraphModel:
+    """A graph with all that it needs to run.
+
+    Attributes:
+        graph: the main graph.
+        functions: bodies of functions by name.
+        signature: the keys of inputs and outputs.
+        variables: values of variables, by the name of the node that makes the variable.
+        initializer: what runs once before the first call, to fill hash tables; a table in it is
+            that of the node of the same name in the main graph.
+        producer: what wrote the source, where told ("tensorflow 2.14.0").
+        metadata: user-defined metadata, and what the source has of it.
+        assets: files that the model needs, by the text under which the graph names each.
+        notes: what a user should know about the reading, one line each.
+    """
+
+    graph: Graph
+    signature: Signature
+    functions: dict[str, Graph] = field(default_factory=dict)
+    variables: dict[str, Tensor] = field(default_factory=dict)
+    initializer: Graph | None = None
+    producer: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    assets: dict[str, Path] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def constant_of(value: Value) -> Tensor | None:
+    """The tensor of a value that a `Const` makes; None for any other value."""
+    tensor = value.node.attrs.get("value") if value.node.op == "Const" else None
+    return tensor if isinstance(tensor, Tensor) else None

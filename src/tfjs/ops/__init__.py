@@ -1,0 +1,1 @@
+"""TensorFlow's operations, and what TF.js makes of them."""

@@ -1,0 +1,1 @@
+"""From a graph as a source has it to one that TF.js runs: graph to graph."""

@@ -1,0 +1,135 @@
+"""Rules that rewrite single nodes, indexed by operation, and what applies them.
+
+A rule is a function of the node and a `Builder`. It gives one value for each output of the node,
+or None where it does not apply; it never changes the node itself. What it builds is looked at in
+turn, so rules may build what other rules take apart.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tfjs.errors import ConversionError
+from tfjs.ir.graph import Graph, Node, Value
+from tfjs.passes.build import Builder
+
+Rule = Callable[[Node, Builder], Sequence[Value] | None]
+
+# Rewrites of one node lead to a bounded number of others; more than this is a rule that circles.
+_MOST_REWRITES_EACH = 200
+
+
+class CannotExpress(Exception):  # noqa: N818 - it is an answer of a rule, not a user's error
+    """A rule's answer for a node that TF.js cannot compute as the source does.
+
+    Args:
+        reason: why, such as "its axis is not constant".
+        advice: what to do instead, where something can be done.
+    """
+
+    def __init__(self, reason: str, advice: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A node that cannot be converted.
+
+    Attributes:
+        op: its operation.
+        node: its name, with the function that it stands in.
+        reason: why it cannot be converted.
+        advice: what to do instead, or None.
+    """
+
+    op: str
+    node: str
+    reason: str
+    advice: str | None
+
+
+class RuleSet:
+    """Rules by the operation that each applies to."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, list[Rule]] = {}
+
+    def rule(self, *ops: str) -> Callable[[Rule], Rule]:
+        """Register a rule for operations; rules of one operation are tried in order."""
+
+        def register(function: Rule) -> Rule:
+            for op in ops:
+                self.rules.setdefault(op, []).append(function)
+            return function
+
+        return register
+
+
+def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[dict[str, int], list[Problem]]:
+    """Apply rules to a graph until none applies.
+
+    Returns:
+        How often each rule was applied, by its name, and the nodes that cannot be expressed.
+
+    Raises:
+        ConversionError: the rules never come to an end.
+    """
+    rules: dict[str, list[Rule]] = {}
+    for entry in sets:
+        for op, found in entry.rules.items():
+            rules.setdefault(op, []).extend(found)
+    counts: dict[str, int] = {}
+    problems: list[Problem] = []
+    waiting = deque(graph.ordered())
+    left = _MOST_REWRITES_EACH * (len(waiting) + 10)
+    while waiting:
+        node = waiting.popleft()
+        if graph.nodes.get(node.name) is not node:
+            continue
+        made = _first(graph, node, rules, counts, problems)
+        left -= 1
+        if left < 0:
+            raise ConversionError(f"the rules for {node.op} never come to an end", where=node.name)
+        waiting.extend(made)
+    return counts, problems
+
+
+def _first(
+    graph: Graph,
+    node: Node,
+    rules: Mapping[str, list[Rule]],
+    counts: dict[str, int],
+    problems: list[Problem],
+) -> list[Node]:
+    """Apply the first rule that takes the node; the nodes to look at next."""
+    for rule in rules.get(node.op, ()):
+        build = Builder(graph, node)
+        try:
+            values = rule(node, build)
+        except CannotExpress as refusal:
+            where = f"{graph.name}/{node.name}" if graph.name else node.name
+            problems.append(Problem(node.op, where, refusal.reason, refusal.advice))
+            return []
+        if values is None:
+            continue
+        name = rule.__name__.strip("_")
+        counts[name] = counts.get(name, 0) + 1
+        _swap(graph, node, values)
+        return build.made
+    return []
+
+
+def _swap(graph: Graph, node: Node, values: Sequence[Value]) -> None:
+    """Put values in the place of a node, and give the first its name where that is free."""
+    for old, new in zip(node.outputs, values, strict=True):
+        graph.replace(old, new)
+    name, first = node.name, values[0].node if values else None
+    if node in graph.inputs:
+        return
+    graph.erase(node)
+    if first is not None and first.name.startswith(f"{name}/") and first.op != "Const":
+        graph.rename(first, name)
