@@ -80,3 +80,15 @@ def test_activations_in_each_dialect() -> None:
     assert for_keras2(KERAS2_HARD_SIGMOID, "activation") == "hard_sigmoid"
     relu = {"class_name": "ReLU", "config": {"max_value": 3.0}}
     assert for_keras3(relu, "activation")["module"] == "keras.layers"
+
+
+def test_a_function_that_is_given_as_an_object() -> None:
+    value = {"class_name": "relu", "config": {}}
+    assert for_keras2(value, "activation") == value
+
+
+def test_an_activation_that_has_ended_is_its_successor() -> None:
+    value = {"class_name": "ThresholdedReLU", "config": {"theta": 0.5}}
+    written = for_keras3(value, "activation")
+    assert (written["class_name"], written["config"]) == ("ReLU", {"threshold": 0.5})
+    assert for_keras2(value, "activation") == value

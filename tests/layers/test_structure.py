@@ -13,7 +13,9 @@ Edge = tuple[str, list[TensorRef]]
 
 def chain(*edges: Edge, output: TensorRef | None = None) -> LayersModel:
     calls = [(name, Call(args=(refs,) if refs else ())) for name, refs in edges]
-    layers = [Layer("Dense", name, calls=[call]) for name, call in calls]
+    layers = [
+        Layer("Dense" if call.args else "InputLayer", name, calls=[call]) for name, call in calls
+    ]
     last = output or TensorRef(edges[-1][0])
     return LayersModel("m", "Functional", layers, TensorRef(edges[0][0]), last)
 
@@ -44,6 +46,14 @@ def test_a_cycle() -> None:
 def test_a_layer_that_feeds_itself() -> None:
     with pytest.raises(CorruptFileError, match="cycle"):
         check(chain(("a", []), ("b", [TensorRef("b")])), "f")
+
+
+@pytest.mark.parametrize("call", [Call(), Call(args=([],)), Call(kwargs={"mask": TensorRef("a")})])
+def test_a_layer_that_is_called_on_nothing(call: Call) -> None:
+    model = chain(("a", []), ("b", [TensorRef("a")]))
+    model.layers[1].calls = [call]
+    with pytest.raises(CorruptFileError, match="calls the layer 'b' on nothing"):
+        check(model, "f")
 
 
 def test_two_layers_of_one_name() -> None:

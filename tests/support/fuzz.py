@@ -25,7 +25,7 @@ from random import Random
 from typing import cast
 
 import tfjs
-from tests.support.model_damage import Level, damage
+from tests.support.model_damage import LEVELS, Level, damage
 from tests.support.tools import REPO
 from tfjs.formats.registry import all_formats, reader_of
 
@@ -85,6 +85,20 @@ def read_damaged(
     return Tally(loaded, refused, failures)
 
 
+def assert_only_refusals(
+    folder: Path, entry: Path, level: Level, count: int, *, save: bool = False
+) -> None:
+    """Only errors of tfjs come of `count` damaged models; arguments are those of `read_damaged`."""
+    tally = read_damaged(folder, entry, level, 0, count, save=save)
+    assert not tally.failures, "\n\n".join(
+        [f"{folder.name}, {level}: {len(tally.failures)} failures", *tally.failures[:5]]
+    )
+    assert tally.loaded + tally.refused == count
+    # Else the damage would be too small, or so large that nothing behind the first check is met.
+    assert tally.refused > count // 10
+    assert tally.loaded > 0
+
+
 def main(folder: Path, entry: Path, level: Level, first: int, count: int, save: bool) -> None:
     """Runs the cases and prints a line of JSON for each."""
     names, own = sorted(all_formats()), reader_of(entry, None).name
@@ -98,6 +112,7 @@ def main(folder: Path, entry: Path, level: Level, first: int, count: int, save: 
             what = damage(work, level, rng)
             # Mostly as a user would; sometimes by the reader's name, now and then by a wrong one.
             from_ = rng.choice((None, None, None, own, rng.choice(names)))
+            from_ = from_ if level in LEVELS else own
             path = work / entry.relative_to(folder)
             outcome, text = _outcome(path, from_, Path(scratch) / "out" if save else None)
             if outcome == "failed":

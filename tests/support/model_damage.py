@@ -16,9 +16,11 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from tests.support.keras_damage import damage_configuration, damage_listing
 from tfjs.wire.protobuf import message_class
 
-Level = Literal["bytes", "structure"]
+Level = Literal["bytes", "structure", "configuration", "listing"]
+# Those that any file can be damaged at; the others are of whole Keras models.
 LEVELS: tuple[Level, ...] = ("bytes", "structure")
 
 _Change = Callable[[bytes, Random], tuple[bytes, str]]
@@ -34,6 +36,10 @@ def damage(folder: Path, level: Level, rng: Random) -> str:
     Returns:
         What was done.
     """
+    if level == "configuration":
+        return damage_configuration(folder, rng)
+    if level == "listing":
+        return damage_listing(folder, rng)
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     if level == "structure":
         files = [file for file in files if _structure(file)] or files

@@ -16,6 +16,7 @@ from tfjs.formats.keras_matching import Origin, StoredWeight, assign_weights, ke
 from tfjs.formats.keras_target import is_custom
 from tfjs.ir.layers_model import Layer, LayersModel
 from tfjs.ir.tensor import Tensor
+from tfjs.layers.dialects.read import damaged
 from tfjs.layers.registry import is_operation, spec_of
 from tfjs.layers.slots import Place, model_places, snake_case
 
@@ -80,7 +81,8 @@ def load_weights(model: LayersModel, file: Hdf5File, group: str, origin: Origin)
     stored = [entry for entry in read_layers(file, group) if entry.weights]
     if read_named(file, _join(group, MODEL_WEIGHTS)):
         raise UnsupportedError("the model has variables that belong to no layer", where=where)
-    places = model_places(model)
+    with damaged(where):
+        places = model_places(model)
     by_name = {entry.name: entry for entry in stored}
     if not _names_agree(places, by_name):
         by_name = _in_order(places, stored, where)
@@ -93,7 +95,8 @@ def load_weights(model: LayersModel, file: Hdf5File, group: str, origin: Origin)
         if entry is not None:
             left = _keep_custom(layer, own, entry.weights)
             if own or left:
-                assign_weights(layer, own, left, origin, where)
+                with damaged(where):
+                    assign_weights(layer, own, left, origin, where)
     if by_name:
         raise CorruptFileError(
             f"has weights for layers that the model lacks: {', '.join(list(by_name)[:5])}",

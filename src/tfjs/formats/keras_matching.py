@@ -17,7 +17,7 @@ from tfjs.ir.layers_model import Layer, Weight
 from tfjs.ir.tensor import Tensor
 from tfjs.layers.dialects import keras1_layouts
 from tfjs.layers.dialects.layouts import Layout, StoredArray, last_component, plain_layout
-from tfjs.layers.slots import Place
+from tfjs.layers.slots import Place, weight_of
 
 _UNIQUE_SUFFIX = re.compile(r"_\d+$")
 
@@ -95,8 +95,7 @@ def assign_weights(
     for owner in owners:
         tensors = owner.layout.build([next(arrays) for _ in owner.layout.arrays])
         for place, tensor in zip(owner.places, tensors, strict=True):
-            slot = place.slot
-            owner.layer.weights.append(Weight(slot.name, tensor, slot.trainable))
+            owner.layer.weights.append(weight_of(place, tensor, here))
     for place in shared:
         _share(place)
 

@@ -18,8 +18,9 @@ from tfjs.io.json import read_json
 from tfjs.io.paths import inside
 from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Weight
 from tfjs.ir.tensor import Tensor
+from tfjs.layers.dialects.read import damaged
 from tfjs.layers.registry import is_operation, spec_of
-from tfjs.layers.slots import Place, layer_groups, model_places, snake_case
+from tfjs.layers.slots import Place, layer_groups, model_places, snake_case, weight_of
 
 if TYPE_CHECKING:
     from tfjs.wire.hdf5 import Hdf5File
@@ -128,8 +129,9 @@ def load_store(model: LayersModel, store: Store, where: str) -> list[OptimizerWe
     Raises:
         CorruptFileError: variables are missing, have another shape, or belong to no layer.
     """
-    _rename(store, dict(_moved(model, store, "", "")))
-    places = model_places(model)
+    with damaged(where):
+        _rename(store, dict(_moved(model, store, "", "")))
+        places = model_places(model)
     for layer, own in places:
         for place in own:
             _give(place, store, f"{where}, layer {layer.name!r} ({layer.class_name})")
@@ -185,7 +187,7 @@ def _give(place: Place, store: Store, where: str) -> None:
             f"{list(tensor.shape)}",
             where=where,
         )
-    place.layer.weights.append(Weight(slot.name, tensor, slot.trainable))
+    place.layer.weights.append(weight_of(place, tensor, where))
 
 
 def custom_layers(model: LayersModel, group: str = "") -> Iterator[tuple[Layer, str]]:

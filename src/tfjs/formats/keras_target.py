@@ -12,6 +12,7 @@ from tfjs.ir.tensor import QuantizedTensor, Tensor
 from tfjs.layers.keras_order import in_keras_order
 from tfjs.layers.ports import inputs_of, outputs_of
 from tfjs.layers.registry import is_operation, spec_of
+from tfjs.layers.successors import with_successors
 
 
 class Progress:
@@ -73,7 +74,8 @@ def keras_model(content: Content) -> tuple[LayersModel, list[str]]:
         notes.append("weights stored in fewer bytes were expanded")
     if content.metadata:
         notes.append("user-defined metadata left out: Keras files have no place for it")
-    return in_keras_order(content), notes
+    model, renewed = with_successors(content)
+    return in_keras_order(model), [*notes, *renewed]
 
 
 def report(model: LayersModel, path: Path, size: int, notes: list[str]) -> Written:

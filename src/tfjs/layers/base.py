@@ -106,6 +106,10 @@ class LayerSpec:
     def normalize_children(self, layer: Layer, dialect: str) -> None:
         """Bring the wrapped layers into the normal form, in place; called before `normalize`."""
 
+    def successor(self, layer: Layer) -> Layer:
+        """What a layer of an ended class is today, its weights with it; itself where it lives."""
+        return layer
+
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         """Express the layer in TF.js: keep it, rewrite it, or refuse it with a reason."""
         return build.keep(layer)

@@ -133,10 +133,13 @@ def for_keras3(value: Any, key: str) -> Any:
         return value
     kind = kind_of(key)
     package = "layers" if kind == "activations" else str(kind)
+    class_name, config = value["class_name"], value["config"]
+    if class_name == "ThresholdedReLU":  # ended; its successor computes the same
+        class_name, config = "ReLU", {"threshold": config.get("theta", 1.0)}
     return {
         "module": f"keras.{package}",
-        "class_name": value["class_name"],
-        "config": _without_default_none(value["config"]),
+        "class_name": class_name,
+        "config": _without_default_none(config),
         "registered_name": None,
     }
 
@@ -145,8 +148,10 @@ def for_keras2(value: Any, key: str) -> Any:
     """The normal form as Keras 2 writes it, in words that Keras 3 reads too."""
     if not isinstance(value, dict):
         return "hard_sigmoid" if value == KERAS2_HARD_SIGMOID else value
-    known = facts("keras2").get(str(kind_of(key)), {}).get(value["class_name"], {}).get("keys")
-    config = value["config"]
+    kind, config = kind_of(key), value["config"]
+    # An activation given as an object is a layer; what is listed there are names of functions.
+    classes = {} if kind == "activations" else facts("keras2").get(str(kind), {})
+    known = classes.get(value["class_name"], {}).get("keys")
     if known is not None:
         config = {name: item for name, item in config.items() if name in known}
     return {"class_name": value["class_name"], "config": _without_default_none(config)}

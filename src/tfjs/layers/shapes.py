@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Layer, LayersModel, TensorRef, flatten
 from tfjs.layers.base import Shape
 from tfjs.layers.registry import spec_of
@@ -20,16 +21,31 @@ def infer_shapes(model: LayersModel, inputs: Sequence[Shape | None] | None = Non
         model: the model.
         inputs: shapes of the model's inputs in order, where a caller knows better than the
             `batch_shape` of the InputLayers.
+
+    Raises:
+        CorruptFileError: the configuration of a layer makes no shape.
     """
     shapes: Shapes = {}
     fed = dict(zip(flatten(model.inputs), inputs, strict=False)) if inputs is not None else {}
     for layer, index in ordered_calls(model):
         arriving = [shapes.get(ref) for ref in layer.calls[index].inputs()]
         leaving = output_shapes(layer, arriving)
+        _check_sizes(layer, leaving)
         for tensor, shape in enumerate(leaving):
             ref = TensorRef(layer.name, index, tensor)
             shapes[ref] = fed.get(ref) or shape or model.told_shapes.get(ref)
     return shapes
+
+
+def _check_sizes(layer: Layer, shapes: Sequence[Shape | None]) -> None:
+    """Hold what a configuration makes of shapes to numbers, before others compute with them."""
+    for shape in shapes:
+        for size in shape or ():
+            if size is not None and type(size) is not int:
+                raise CorruptFileError(
+                    f"its configuration makes a size that is no number: a {type(size).__name__}",
+                    where=f"layer {layer.name!r}",
+                )
 
 
 def output_shapes(layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:

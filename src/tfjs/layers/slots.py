@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tfjs.errors import CorruptFileError
-from tfjs.ir.layers_model import Layer, LayersModel
+from tfjs.ir.layers_model import Layer, LayersModel, Weight
+from tfjs.ir.tensor import Tensor
 from tfjs.layers.base import Shape, Slot, dim
 from tfjs.layers.registry import is_operation, spec_of
 from tfjs.layers.shapes import infer_shapes, output_shapes
@@ -50,6 +51,19 @@ class Place:
     def path(self) -> str:
         """The variable in a Keras 3 file, such as `layers/lstm/cell/vars/0`."""
         return f"{self.group}/vars/{self.index}"
+
+
+def weight_of(place: Place, tensor: Tensor, where: str) -> Weight:
+    """The weight that a place has from a file.
+
+    Raises:
+        CorruptFileError: it is of text or of complex numbers, which no layer of Keras has.
+    """
+    if tensor.dtype in ("string", "complex64", "complex128"):
+        raise CorruptFileError(
+            f"{place.layer.name}/{place.slot.name} has the dtype {tensor.dtype}", where=where
+        )
+    return Weight(place.slot.name, tensor, place.slot.trainable)
 
 
 def model_places(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from tfjs.errors import CorruptFileError
-from tfjs.ir.layers_model import Layer, LayersModel, TensorRef, flatten
+from tfjs.ir.layers_model import Call, Layer, LayersModel, TensorRef, flatten
 
 MAX_DEPTH = 32  # nested models and wrappers; real ones have a handful
 
@@ -19,7 +19,8 @@ def check(model: LayersModel, where: str, depth: int = 0) -> None:
 
     Raises:
         CorruptFileError: a layer name occurs twice or is empty, a reference names a missing layer
-            or call, the calls form a cycle, or models are nested beyond reason.
+            or call, a layer is called on nothing, the calls form a cycle, or models are nested
+            beyond reason.
     """
     if depth > MAX_DEPTH:
         raise CorruptFileError(f"models are nested more than {MAX_DEPTH} deep", where=where)
@@ -34,6 +35,8 @@ def check(model: LayersModel, where: str, depth: int = 0) -> None:
         for call in layer.calls:
             for ref in call.inputs():
                 _check_ref(ref, calls, f"{here}, layer {layer.name!r}")
+            if layer.class_name != "InputLayer" and not _is_fed(call):
+                raise CorruptFileError(f"calls the layer {layer.name!r} on nothing", where=here)
     for ref in [*flatten(model.inputs), *flatten(model.outputs)]:
         _check_ref(ref, calls, f"{here}, inputs and outputs")
     if not flatten(model.outputs):
@@ -42,6 +45,13 @@ def check(model: LayersModel, where: str, depth: int = 0) -> None:
     for layer in model.layers:
         for inner in _nested(layer):
             check(inner, where, depth + 1)
+
+
+def _is_fed(call: Call) -> bool:
+    """Whether a tensor goes into the layer besides masks."""
+    return any(flatten(value) for value in call.args) or any(
+        flatten(value) for key, value in call.kwargs.items() if key != "mask"
+    )
 
 
 def _nested(layer: Layer) -> list[LayersModel]:

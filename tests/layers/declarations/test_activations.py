@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tfjs
 from tests.support.roundtrip import check_roundtrip, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
 
@@ -152,3 +153,34 @@ def test_composed_activation_of_a_shared_layer(
     dense = layers.Dense(4, activation="hard_silu")
     model = randomised(keras.Model(inputs, [dense(item) for item in inputs]))
     check_roundtrip(model, [X, X[::-1].copy()], tfjs_runtime, tmp_path)
+
+
+@pytest.mark.parametrize("theta", [0.5, 1.0, 0.1, 0.0])
+def test_thresholded_relu_in_every_keras(
+    keras: ModuleType,
+    tf_keras: ModuleType,
+    tfjs_runtime: TfjsRuntime,
+    tmp_path: Path,
+    theta: float,
+) -> None:
+    """Keras 3 has a ReLU for it, whose threshold itself gives 0 too, whatever its text says."""
+    layers = tf_keras.layers
+    layer = layers.ThresholdedReLU(theta=theta, name="above")
+    model = tf_keras.Sequential([layers.Input((7,)), layer])
+    edge = np.float32(theta)
+    # TensorFlow takes the numbers next to 0 for 0.
+    above, below = (np.nextafter(edge, to) if theta else to / 1e30 for to in (9, -9))
+    x = np.array([[edge, above, below, -1, 0, 2, -edge]], np.float32)
+    expected = np.asarray(model(x))
+    assert expected[0, 0] == 0
+    model.save(tmp_path / "a.h5")
+    tfjs.convert(tmp_path / "a.h5", tmp_path / "web")
+    (answer,) = tfjs_runtime.predict_layers(tmp_path / "web", [x])
+    np.testing.assert_array_equal(answer, expected)
+    for source in ("a.h5", "web"):
+        report = tfjs.convert(tmp_path / source, tmp_path / "b.keras")
+        assert "ThresholdedReLU as ReLU: above" in report.notes
+        tfjs.convert(tmp_path / source, tmp_path / "b.h5")
+        for reader, file in ((keras, "b.keras"), (keras, "b.h5"), (tf_keras, "b.h5")):
+            loaded = reader.models.load_model(tmp_path / file, compile=False)
+            np.testing.assert_array_equal(np.asarray(loaded(x)), expected)

@@ -43,7 +43,7 @@ CASES: dict[str, tuple[dict[str, Any], list[list[int | None]]]] = {
     "Add": ({}, [_SERIES, _SERIES]),
     "AdditiveAttention": ({}, [_SERIES, _SERIES]),
     "Attention": ({"use_scale": True}, [_SERIES, _SERIES]),
-    "BatchNormalization": ({}, [_IMAGE]),
+    "BatchNormalization": ({"renorm": True}, [_IMAGE]),
     "CategoryEncoding": ({"num_tokens": 5}, [_VECTOR]),
     "CenterCrop": ({"height": 3, "width": 8}, [_IMAGE]),
     "Concatenate": ({}, [_SERIES, _SERIES]),
@@ -64,6 +64,14 @@ CASES: dict[str, tuple[dict[str, Any], list[list[int | None]]]] = {
     "InputLayer": ({"batch_shape": _VECTOR}, []),
     "LayerNormalization": ({}, [_IMAGE]),
     "LeakyReLU": ({}, [_SERIES]),
+    "LocallyConnected1D": (
+        {"filters": 2, "kernel_size": 3, "implementation": 3, "padding": "same", "strides": 1},
+        [_SERIES],
+    ),
+    "LocallyConnected2D": (
+        {"filters": 2, "kernel_size": 3, "implementation": 2, "padding": "same", "strides": 1},
+        [_IMAGE],
+    ),
     "MultiHeadAttention": ({"num_heads": 2, "key_dim": 3}, [_SERIES, _SERIES]),
     "Normalization": ({"mean": 1.0, "variance": 2.0}, [_IMAGE]),
     "PReLU": ({"shared_axes": [2]}, [_IMAGE]),

@@ -378,6 +378,8 @@ def test_constants_that_differ_from_call_to_call() -> None:
         ("Concatenate", {"axis": 7}, ([TensorRef("x"), TensorRef("x")],)),
         ("Reshape", {}, (TensorRef("x"),)),
         ("Split", {"axis": 1, "indices_or_sections": "all"}, (TensorRef("x"),)),
+        ("Split", {"axis": 2, "indices_or_sections": 10**12}, (TensorRef("x"),)),
+        ("Unstack", {"axis": 2}, (TensorRef("x"),)),
         ("Mean", {"axis": "last"}, (TensorRef("x"),)),
         ("GetItem", {}, (TensorRef("x"), [slice(None), 9])),
         ("Pad", {"pad_width": [[1, 2, 3]]}, (TensorRef("x"),)),
@@ -387,7 +389,8 @@ def test_constants_that_differ_from_call_to_call() -> None:
 def test_senseless_arguments(
     class_name: str, config: dict[str, Any], args: tuple[Any, ...]
 ) -> None:
-    entry = Layer("InputLayer", "x", {"batch_shape": [None, 3], "dtype": "float32"}, calls=[Call()])
+    shape = [None, 3, 10**12] if config.get("axis") == 2 else [None, 3]
+    entry = Layer("InputLayer", "x", {"batch_shape": shape, "dtype": "float32"}, calls=[Call()])
     layer = Layer(class_name, "op", config, calls=[Call(args=args)], module="keras.src.ops.numpy")
     model = LayersModel("m", "Functional", [entry, layer], [TensorRef("x")], [TensorRef("op")])
     with pytest.raises(CorruptFileError, match="arguments that make no sense"):

@@ -256,6 +256,14 @@ def test_adaptive_needs_the_size() -> None:
 def test_adaptive_windows_can_be_too_many() -> None:
     with pytest.raises(UnsupportedError, match="too many to spell out"):
         legalize(one_layer("AdaptiveAveragePooling1D", {"output_size": 3001}, [5000, 2]))
+    with pytest.raises(UnsupportedError, match="too many to spell out"):
+        legalize(one_layer("AdaptiveMaxPooling1D", {"output_size": 10**12}, [5000, 2]))
+
+
+@pytest.mark.parametrize("kind", ["Average", "Max"])
+def test_adaptive_pooling_of_nothing(kind: str) -> None:
+    with pytest.raises(UnsupportedError, match="its input is empty"):
+        legalize(one_layer(f"Adaptive{kind}Pooling2D", {"output_size": 2}, [3, 0, 2]))
 
 
 # Called more than once -------------------------------------------------------------------------

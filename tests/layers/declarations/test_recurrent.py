@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import tfjs
+from tests.support import keras_models
 from tests.support.declared import one_layer, slots_of
 from tests.support.roundtrip import check_roundtrip, error_of, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
@@ -382,6 +384,72 @@ def test_cudnn_weights(tf_keras: ModuleType, kind: str) -> None:
     found = plain_rnn(model.layer("probe")).weights
     for weight, array in zip(found, expected, strict=True):
         np.testing.assert_allclose(weight.tensor.array(), array, rtol=1e-6)
+
+
+def cudnn_pair(tf_keras: ModuleType, kind: str, folder: Path, suffix: str) -> tuple[Path, Any]:
+    """A file with layers that only a GPU runs, and the model of plain ones that tf_keras makes.
+
+    Its loader of HDF5 weights knows how to put those of the one into the other.
+    """
+    module = import_module(f"tf_keras.src.layers.rnn.cudnn_{kind.lower()}")
+    layers = tf_keras.layers
+    usual = {"reset_after": True} if kind == "GRU" else {}
+
+    def stack(make: Any) -> Any:
+        inner = tf_keras.Sequential([layers.Input((4, 6)), make(3, name="deep")], name="inner")
+        steps = layers.Input((4, 5), name="steps")
+        x = make(3, return_sequences=True, go_backwards=True, name="back")(steps)
+        x = layers.Bidirectional(make(3, return_sequences=True), name="both")(x)
+        last, *states = make(6, return_sequences=True, return_state=True, name="states")(x)
+        return tf_keras.Model(steps, [inner(last), *states])
+
+    file, weights = folder / f"cudnn{suffix}", folder / "weights.h5"
+    source = randomised(stack(getattr(module, f"CuDNN{kind}")))
+    source.save(file)
+    source.save_weights(weights)
+    model = stack(lambda *args, **options: getattr(layers, kind)(*args, **usual, **options))
+    model.load_weights(weights)
+    return file, model
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_cudnn_in_tfjs(
+    tf_keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path, kind: str, suffix: str
+) -> None:
+    file, model = cudnn_pair(tf_keras, kind, tmp_path, suffix)
+    tfjs.convert(file, tmp_path / "web")
+    x = sample((2, 4, 5))
+    answers = tfjs_runtime.predict_layers(tmp_path / "web", [x])
+    for answer, wanted in zip(answers, model(x), strict=True):
+        np.testing.assert_allclose(answer, np.asarray(wanted), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_cudnn_in_keras(keras: ModuleType, tf_keras: ModuleType, tmp_path: Path, kind: str) -> None:
+    file, model = cudnn_pair(tf_keras, kind, tmp_path, ".h5")
+    x = sample((2, 4, 5))
+    for target, readers in ((".keras", [keras]), ("-b.h5", [keras, tf_keras])):
+        report = tfjs.convert(file, tmp_path / f"plain{target}")
+        assert f"CuDNN{kind} as {kind}: back, forward_" in " ".join(report.notes)
+        for reader in readers:
+            loaded = reader.models.load_model(tmp_path / f"plain{target}", compile=False)
+            for answer, wanted in zip(keras_models.answers(loaded, [x]), model(x), strict=True):
+                np.testing.assert_allclose(answer, np.asarray(wanted), atol=1e-6)
+
+
+def test_optimizer_state_of_cudnn_is_left_out(tf_keras: ModuleType, tmp_path: Path) -> None:
+    from tf_keras.src.layers.rnn.cudnn_lstm import CuDNNLSTM
+
+    layers = tf_keras.layers
+    model = tf_keras.Sequential([layers.Input((4, 5)), CuDNNLSTM(3, name="rnn")])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "a.h5")
+    report = tfjs.convert(tmp_path / "a.h5", tmp_path / "b.h5")
+    told = ["CuDNNLSTM as LSTM: rnn", "optimizer state left out: it is that of other variables"]
+    assert report.notes[:2] == told
+    assert tf_keras.models.load_model(tmp_path / "b.h5").optimizer.name == "Adam"
 
 
 def test_cudnn_lstm_becomes_an_lstm() -> None:

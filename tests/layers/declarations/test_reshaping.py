@@ -241,6 +241,12 @@ def test_a_size_to_be_found_is_written_out() -> None:
             [None, 4, 3],
             "the size of its input is unknown; TF.js computes bilinear interpolation half a pixel",
         ),
+        (
+            "UpSampling2D",
+            {"interpolation": "bilinear", "size": 10**9},
+            [4, 4, 3],
+            "its images are too large for the matrices that resize them",
+        ),
     ],
 )
 def test_refused(class_name: str, options: Options, shape: Sizes, message: str) -> None:

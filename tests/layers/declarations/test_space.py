@@ -9,7 +9,7 @@ from tfjs.layers.declarations.space import Space, number, numbers, pairs, window
 FIRST = {"data_format": "channels_first"}
 
 
-@pytest.mark.parametrize("value", [0, -1, True, None, "2", 1.5, [2]])
+@pytest.mark.parametrize("value", [0, -1, True, None, "2", 1.5, [2], 1e300, 2**63, 10**400])
 def test_no_number(value: Any) -> None:
     with pytest.raises(ValueError, match=r"size is .*, a whole number from 1 on was expected"):
         number(value, "size")
@@ -49,6 +49,8 @@ def test_words() -> None:
         (2, 3, 1, "valid", 0),
         (9, 3, 4, "causal", 3),
         (None, 3, 2, "valid", None),
+        (10**400, 3, 1, "valid", 10**400 - 2),
+        (10**400 + 1, 3, 10, "same", 10**399 + 1),
     ],
 )
 def test_window_length(

@@ -13,6 +13,7 @@ from typing import Any
 from tfjs.errors import CorruptFileError, FormatError
 from tfjs.formats.base import ReadOptions
 from tfjs.formats.manifest import read_manifest
+from tfjs.formats.model_json import find_json, json_head
 from tfjs.io.json import read_json
 from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Training, Weight
 from tfjs.ir.weights import NamedTensor
@@ -22,7 +23,6 @@ from tfjs.layers.registry import spec_of
 from tfjs.layers.slots import check_shapes
 from tfjs.layers.training import from_tfjs
 
-_SNIFF_BYTES = 1 << 16
 # String values that TF.js itself may write in camelCase ("hardSigmoid", "channelsLast").
 _ENUM_KEYS = frozenset(
     {"activation", "recurrent_activation", "data_format", "mode", "distribution", "merge_mode"}
@@ -30,33 +30,10 @@ _ENUM_KEYS = frozenset(
 )
 
 
-def find_json(path: Path) -> Path | None:
-    """The JSON file of a TF.js model: the path itself, `model.json` in it, or the only JSON."""
-    if not path.is_dir():
-        return path
-    if (path / "model.json").is_file():
-        return path / "model.json"
-    found = sorted(path.glob("*.json"))
-    return found[0] if len(found) == 1 else None
-
-
 def sniff(path: Path) -> bool:
     """Whether the path looks like a TF.js layers model."""
-    try:
-        file = find_json(path)
-        if file is None or not file.is_file() or file.stat().st_size == 0:
-            return False
-        with file.open("rb") as opened:
-            head = opened.read(_SNIFF_BYTES)
-    except OSError:
-        return False
-    return _looks_like_layers(head)
-
-
-def _looks_like_layers(head: bytes) -> bool:
-    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return False
-    if re.search(rb'"modelTopology"\s*:\s*null', head):
+    head = json_head(path)
+    if not head or re.search(rb'"modelTopology"\s*:\s*null', head):
         return False
     if b'"layers-model"' in head:
         return True
@@ -91,8 +68,9 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
     model.metadata = metadata if isinstance(metadata, dict) else None
     groups = read_manifest(data.get("weightsManifest") or [], file.parent, where)
     tensors = [tensor for group in groups for tensor in group.tensors]
-    _assign(model, [tensor for tensor in tensors if tensor.group is None], where)
-    check_shapes(model, where)
+    with damaged(where):
+        _assign(model, [tensor for tensor in tensors if tensor.group is None], where)
+        check_shapes(model, where)
     state = [OptimizerWeight(t.name, t.tensor) for t in tensors if t.group is not None]
     with damaged(where):
         model.training = _training(data.get("trainingConfig"), state)

@@ -7,6 +7,7 @@ with the same formula; `split_activation` does so for a layer that carries one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfjs.errors import CorruptFileError
@@ -342,6 +343,18 @@ class LeakyReLU(_Activation):
 
 class ThresholdedReLU(_Activation):
     name = "ThresholdedReLU"
+
+    def successor(self, layer: Layer) -> Layer:
+        """ReLU with a threshold: all Kerases compute x where x > threshold, else 0.
+
+        Their documents say "not below" for it, which their code does not do: `relu` of
+        keras/src/activations/activations.py and of tf_keras/src/backend.py.
+        """
+        theta = layer.config.get("theta")
+        config = {key: value for key, value in layer.config.items() if key != "theta"}
+        config |= {"max_value": None, "negative_slope": 0.0}
+        config["threshold"] = 1.0 if theta is None else theta
+        return replace(layer, class_name="ReLU", config=config)
 
 
 class ELU(_Activation):

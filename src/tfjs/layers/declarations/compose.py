@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -114,15 +115,21 @@ def check_axes(config: Config, key: str = "axis") -> None:
 
 
 def check_numbers(config: Config, *keys: str) -> None:
-    """See that keys, where they are there, hold numbers.
+    """See that keys, where they are there, hold numbers that a float can be.
 
     Raises:
         ValueError: one does not.
     """
     for key in keys:
         value = config.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is not None and not _is_finite(value):
             raise ValueError(f"{key} is {value!r}, a number was expected")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def is_static(shape: Shape | None) -> bool:

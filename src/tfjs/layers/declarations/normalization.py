@@ -70,6 +70,24 @@ def _scale_and_center(layer: Layer, slot: Slot) -> list[Slot]:
     return [Slot(name, slot.shape) for name, key in named if layer.config.get(key, True)]
 
 
+# The statistics of BatchNormalization, and those that only training with `renorm` uses.
+_MOVING = ("moving_mean", "moving_variance")
+_OF_RENORM = ("moving_stddev", "renorm_mean", "renorm_stddev")
+
+
+def _of_statistics(layer: Layer, inputs: Sequence[Shape | None]) -> Shape:
+    """Shape of the variables of a BatchNormalization.
+
+    Over several axes, which only Keras 2 has, it is that of the input with 1 for all others.
+    """
+    axis = layer.config.get("axis", -1)
+    if not isinstance(axis, list | tuple):
+        return (_size_along(layer, inputs),)
+    shape = inputs[0] if inputs else None
+    axes = _axes(layer, len(shape or ()))
+    return tuple(size if at in axes else 1 for at, size in enumerate(shape or ()))
+
+
 class BatchNormalization(LayerSpec):
     name = "BatchNormalization"
     aliases = ("BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization")
@@ -80,23 +98,29 @@ class BatchNormalization(LayerSpec):
         check_numbers(config, "epsilon")
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
-        size = _size_along(layer, inputs)
-        moving = [Slot(name, (size,), False) for name in ("moving_mean", "moving_variance")]
+        shape = _of_statistics(layer, inputs)
+        names = [*_MOVING, *(_OF_RENORM if layer.config.get("renorm") else ())]
+        moving = [Slot(name, shape, False) for name in names]
         return _scale_and_center(layer, moving[0]) + moving
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
+        weights = [weight for weight in layer.weights if weight.name not in _OF_RENORM]
+        if layer.config.get("renorm"):
+            build.note(layer, "renorm left out with its variables: it acts in training only")
         shape, axis = build.input_shape(layer), layer.config.get("axis", -1)
         if isinstance(axis, list | tuple):
             return build.refuse(layer, f"TF.js normalises along one axis, not along {list(axis)}")
         if not shape:
-            return build.keep(layer) if axis == -1 else build.refuse(layer, _UNKNOWN_SIZES)
+            if axis != -1:
+                return build.refuse(layer, _UNKNOWN_SIZES)
+            return build.keep(layer, weights=weights)
         rank = len(shape)
         place = axis % rank
         if place == rank - 1 and rank <= _HIGHEST_RANK:
-            return build.keep(layer)
+            return build.keep(layer, weights=weights)
         if shape[place] is None or (rank > _HIGHEST_RANK and not can_flatten(shape, [place])):
             return build.refuse(layer, _UNKNOWN_SIZES)
-        kept = build.keep(layer, {"axis": -1})
+        kept = build.keep(layer, {"axis": -1}, weights=weights)
         if rank > _HIGHEST_RANK:
             build.note(layer, "reshaped, since TF.js normalises four axes at most")
             return flattened(build, shape, [place], kept)

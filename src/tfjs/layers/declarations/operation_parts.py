@@ -28,6 +28,9 @@ from tfjs.layers.declarations.space import Piece, Size, product, reshape
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
+# Far more than any model has, and few enough to list.
+_MOST_ENDS = 1 << 16
+
 
 # Slicing -------------------------------------------------------------------------------------
 
@@ -222,6 +225,13 @@ class _Splitting(Operation):
         return lambda tensors: [part(tensors[:1])[0] for part in parts]
 
 
+def _even_ends(count: int, size: int) -> list[int]:
+    """Where parts of one size end, so many as a file may state before it is believed."""
+    if count > _MOST_ENDS:
+        raise ValueError(f"{count} parts")
+    return [size * (part + 1) for part in range(count)]
+
+
 class Split(_Splitting):
     name = "ops.Split"
 
@@ -236,7 +246,7 @@ class Split(_Splitting):
             return ends
         if type(value) is not int or value < 1 or size % value:
             raise ValueError(f"{value!r} parts of {size}")
-        return [size // value * (part + 1) for part in range(value)]
+        return _even_ends(value, size // value)
 
     def count(self, config: Config) -> int:
         value = config["indices_or_sections"]
@@ -248,7 +258,7 @@ class Unstack(_Splitting):
     keeps_axis = False
 
     def ends(self, config: Config, size: int) -> list[int]:
-        return [place + 1 for place in range(size)]
+        return _even_ends(size, 1)
 
     def count(self, config: Config) -> int:
         return min(int(config.get("num") or 1), MOST_PARTS)

@@ -11,7 +11,7 @@ from tfjs.ir.layers_model import Config, Layer
 from tfjs.ir.tensor import Array
 from tfjs.layers.base import Apply, LayerSpec, Shape
 from tfjs.layers.declarations.interpolation import matrix_steps
-from tfjs.layers.declarations.kernels import LARGEST
+from tfjs.layers.declarations.kernels import fits
 from tfjs.layers.declarations.space import (
     Piece,
     Size,
@@ -31,6 +31,7 @@ from tfjs.layers.declarations.space import (
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
+_TOO_MANY = "its windows differ in size, and are too many to spell out"
 _WASM = "MaxPooling3D takes negative values for 0 on the wasm backend of TF.js 4.22"
 
 
@@ -271,6 +272,8 @@ class _AdaptivePooling(LayerSpec):
             space = Space.of(shape, self.rank, layer.config)
             if shape is None or space is None or None in space.sizes:
                 return "the size of its input is unknown, which its windows need"
+            if 0 in space.sizes:
+                return "its input is empty"
             sizes, wanted = [size or 0 for size in space.sizes], layer.config["output_size"]
             if any(old % new for old, new in zip(sizes, wanted, strict=True)):
                 return self._by_matrices(layer, build, sizes, name)
@@ -297,12 +300,11 @@ class _AdaptivePooling(LayerSpec):
         wanted = layer.config["output_size"]
         start = 2 if is_first(layer.config) else 1
         averages = self.kind == "Average"
+        if not all(fits(both) for both in zip(sizes, wanted, strict=True)):
+            return _TOO_MANY
         widths = [1 if averages else _widest(*both) for both in zip(sizes, wanted, strict=True)]
-        if any(
-            old * new * width * 4 > LARGEST
-            for old, new, width in zip(sizes, wanted, widths, strict=True)
-        ):
-            return "its windows differ in size, and are too many to spell out"
+        if not all(fits(each) for each in zip(sizes, wanted, widths, strict=True)):
+            return _TOO_MANY
         matrices = {
             start + axis: _mean_matrix(*both) if averages else _spread_matrix(*both)
             for axis, both in enumerate(zip(sizes, wanted, strict=True))

@@ -421,6 +421,9 @@ class _CuDNN(_Recurrent):
         kernel, recurrent, *_ = super().slots(layer, inputs)
         return [kernel, recurrent, Slot("bias", (2 * int(recurrent.shape[1] or 0),))]
 
+    def successor(self, layer: Layer) -> Layer:
+        return plain_rnn(layer)
+
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         why = obstacle(layer, build)
         if why:

@@ -10,6 +10,7 @@ from tfjs.ir.layers_model import Config, Layer
 from tfjs.layers.base import Apply, LayerSpec, Shape
 from tfjs.layers.declarations.compose import is_static
 from tfjs.layers.declarations.interpolation import METHODS, resize_steps
+from tfjs.layers.declarations.kernels import fits
 from tfjs.layers.declarations.planes import CROP, PAD, REPEAT, UNKNOWN_SIZES, AxisWise
 from tfjs.layers.declarations.space import (
     Piece,
@@ -325,6 +326,9 @@ class UpSampling2D(_UpSampling):
                     "a pixel off, and what computes it exactly needs the size"
                 )
             height, width = (size or 0 for size in self._after(space, self.values(layer)).sizes)
+            old = [size or 0 for size in space.sizes]
+            if not (fits([old[0], height]) and fits([old[1], width])):
+                return "its images are too large for the matrices that resize them"
             return build.chain(
                 *resize_steps(build, shape, height, width, method, layout, name=name)
             )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
 # Activations that look along the last axis, so that it matters which axis is the last.
-_ALONG_AXIS = frozenset({"softmax", "log_softmax"})
+ALONG_AXIS = frozenset({"softmax", "log_softmax"})
 
 
 class Rewriting:
@@ -154,7 +154,7 @@ def apply_all(forms: Mapping[Shape | None, Rewriting]) -> Apply:
         build.note(layer, note)
     changes, activation = split_activation(layer, build)
     late = []
-    if form.behind and is_first(layer.config) and str(layer.config["activation"]) in _ALONG_AXIS:
+    if form.behind and is_first(layer.config) and str(layer.config["activation"]) in ALONG_AXIS:
         changes, late = {"activation": "linear"}, [layer.config["activation"]]
     gone = {key: ... for key in layer.config if key not in form.config}
     first = {shape: in_a_row(build, each.before) for shape, each in forms.items()}

@@ -6,7 +6,6 @@ behind them or, with `channels_first`, before them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
 Size = int | None
+_HIGHEST = 2**63 - 1  # sizes are int64 in TensorFlow
 
 
 # Configuration -------------------------------------------------------------------------------
@@ -27,11 +27,11 @@ def number(value: Any, what: str, lowest: int = 1) -> int:
     """A whole number of a configuration.
 
     Raises:
-        ValueError: it is none, or below `lowest`.
+        ValueError: it is none, below `lowest`, or larger than any size can be.
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if type(value) is not int or value < lowest:
+    if type(value) is not int or not lowest <= value <= _HIGHEST:
         raise ValueError(f"{what} is {value!r}, a whole number from {lowest} on was expected")
     return value
 
@@ -135,9 +135,10 @@ def window_length(size: Size, window: int, stride: int, padding: str) -> Size:
     """How many windows fit along an axis; `window` counts its gaps too."""
     if size is None:
         return None
+    # In whole numbers, rounded up: sizes that damaged files state may be too large for a float.
     if padding == "valid":
-        return max(0, math.ceil((size - window + 1) / stride))
-    return math.ceil(size / stride)
+        return max(0, -((window - 1 - size) // stride))
+    return -(-size // stride)
 
 
 def dilated(window: int, dilation: int) -> int:

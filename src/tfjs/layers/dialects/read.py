@@ -33,6 +33,7 @@ from tfjs.layers.structure import MAX_DEPTH, check
 from tfjs.layers.vocabulary import Dialect, defaults, facts, layer_keys
 
 MODEL_CLASSES = {"Sequential": "Sequential", "Functional": "Functional", "Model": "Functional"}
+_LARGEST_SIZE = 2**63 - 1  # sizes are int64 in TensorFlow
 _WRAPPERS = ("layer", "backward_layer", "forward_layer", "cell", "cells")
 
 
@@ -166,7 +167,7 @@ class _Reader:
             layers=layers,
             inputs=TensorRef(layers[0].name),
             outputs=TensorRef(layers[-1].name),
-            trainable=config.get("trainable", True) if isinstance(config, dict) else True,
+            trainable=bool(config.get("trainable", True)) if isinstance(config, dict) else True,
         )
 
     def _input_for(self, data: Config, first: Config, layer: Layer) -> Layer:
@@ -236,6 +237,8 @@ class _Reader:
         for key, value in filled.items():
             if objects.kind_of(key) and not (layer.module or "").startswith("keras.src.ops"):
                 filled[key] = objects.normalize(value, key, self.dialect, where)
+        if not isinstance(filled.get("trainable"), bool | int | None):
+            raise ValueError(f"trainable of {name!r} is {filled['trainable']!r}")
         if "dtype" in filled:
             filled["dtype"] = _policy(filled["dtype"])
         if self.dialect == "tfjs":
@@ -312,7 +315,7 @@ def _shape(value: Any) -> list[int | None] | None:
     if value is None:
         return None
     if not isinstance(value, list | tuple) or not all(
-        size is None or (type(size) is int and size >= 0) for size in value
+        size is None or (type(size) is int and 0 <= size <= _LARGEST_SIZE) for size in value
     ):
         raise ValueError(f"{value!r} is not a shape")
     return list(value)

@@ -3,7 +3,9 @@
 * TF.js: the Keras 2 form that TF.js 4.22 loads (`runtime_contract.md` 3); the model must have
   been legalised.
 * Keras 2: read by tf_keras and, as legacy HDF5, by Keras 3.
-* Keras 3: read by every Keras 3 release; keys at a default of None are left out for the older.
+* Keras 3: read by every release from 3.4 on, and before by those where a model has several inputs
+  and outputs (of one, 3.0 to 3.3 want a list); keys at a default of None are left out for older
+  ones.
 """
 
 from __future__ import annotations
@@ -156,7 +158,12 @@ class ConfigWriter:
         if self.dialect == "keras2" and layer.class_name == "MultiHeadAttention":
             self._refuse(layer, "has shapes in its configuration that Keras 3 does not read")
         if not has_layer(self.dialect, layer.class_name):
-            self._refuse(layer, "is a layer that it does not have")
+            kept = self.dialect == "keras3" and has_layer("keras2", layer.class_name)
+            advice = ": write an .h5 file and load it with tf_keras" if kept else ""
+            self._refuse(layer, f"is a layer that {_TARGETS[self.dialect]} does not have{advice}")
+            return {}
+        if layer.config.get("renorm"):
+            self._note(f"{layer.name} has renorm, which Keras 3 knows from 3.14 on")
         config: Config = {}
         for key, value in layer.config.items():
             own = key if self.dialect == "keras3" else spec.keras2_keys.get(key, key)
@@ -182,7 +189,8 @@ class ConfigWriter:
             return True
         if self.dialect == "keras2" and key in _MISREAD and value == _MISREAD[key]:
             return True
-        if self.dialect == "keras2" and own not in layer_keys("keras3", layer.class_name):
+        shared = self.dialect == "keras2" and has_layer("keras3", layer.class_name)
+        if shared and own not in layer_keys("keras3", layer.class_name):
             # Keras 3 refuses arguments that it does not know; leave out what says nothing.
             renamed = spec.keras2_keys.get(key) == own
             return not renamed and (value == known.get(own) or key in INERT | spec.inert)
