@@ -98,8 +98,8 @@ class _LocallyConnected(Convolution):
         count, filters = product(places), int(config["filters"])
         if _links(config, sizes) is None or channels is None:
             return "the sizes of its input are not known, or beyond reason"
-        if not count:
-            return "none of its windows fits in"
+        if not count * filters * channels:
+            return "none of its windows fits in, or it gives nothing"
         plan = _Plan([size or 0 for size in sizes], channels, config)
         window = plan.window * channels
         if not kernels.fits([window, plan.window]):

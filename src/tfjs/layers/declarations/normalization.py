@@ -46,6 +46,8 @@ def _axes(layer: Layer, rank: int) -> list[int]:
     """The axes of a layer, sorted and counted from the batch (0)."""
     axis = layer.config.get("axis", -1)
     items = axis if isinstance(axis, list | tuple) else [axis]
+    if rank and any(not -rank <= item < rank for item in items):
+        raise CorruptFileError(f"axis is {axis!r}, but its input has {rank} axes", where=layer.name)
     return sorted({item % rank for item in items}) if rank else []
 
 
@@ -115,7 +117,7 @@ class BatchNormalization(LayerSpec):
                 return build.refuse(layer, _UNKNOWN_SIZES)
             return build.keep(layer, weights=weights)
         rank = len(shape)
-        place = axis % rank
+        (place,) = _axes(layer, rank)
         if place == rank - 1 and rank <= _HIGHEST_RANK:
             return build.keep(layer, weights=weights)
         if shape[place] is None or (rank > _HIGHEST_RANK and not can_flatten(shape, [place])):

@@ -17,6 +17,7 @@ from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight, flatten
 from tfjs.ir.tensor import Array, ArrayTensor, DerivedTensor
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim, find
 from tfjs.layers.declarations import gates, gru_unroll, kernels
+from tfjs.layers.declarations.space import HIGHEST
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
@@ -81,7 +82,7 @@ def units_of(layer: Layer) -> int:
         CorruptFileError: the configuration does not tell it.
     """
     units = layer.config.get("units")
-    if type(units) is not int or units < 1:
+    if type(units) is not int or not 1 <= units <= HIGHEST:
         raise CorruptFileError(f"units is {units!r}, a size was expected", where=layer.name)
     return units
 

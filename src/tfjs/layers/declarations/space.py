@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
 
 Size = int | None
-_HIGHEST = 2**63 - 1  # sizes are int64 in TensorFlow
+HIGHEST = 2**63 - 1  # sizes are int64 in TensorFlow
 
 
 # Configuration -------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ def number(value: Any, what: str, lowest: int = 1) -> int:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if type(value) is not int or not lowest <= value <= _HIGHEST:
+    if type(value) is not int or not lowest <= value <= HIGHEST:
         raise ValueError(f"{what} is {value!r}, a whole number from {lowest} on was expected")
     return value
 
