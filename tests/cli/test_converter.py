@@ -248,9 +248,9 @@ class TestPairs:
 
     def test_the_default_input_is_a_saved_model(self, official: Run, h5: Path) -> None:
         result = official(h5, "out")
-        assert result.exit_code == 4
-        assert "pair: tf_saved_model - tfjs_graph_model" in result.stderr
-        assert "--input_format names what the source is: keras, keras_keras" in result.stderr
+        assert result.exit_code == 2
+        assert "which --input_format=tf_saved_model does not mean" in result.stderr
+        assert "hint: --input_format=keras\n" in result.stderr
 
 
 def test_a_keras_saved_model(official: Run, tf_keras: object, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def report(**changes: object) -> Report:
         "inputs": [Port("x", "float32", (None, 3))],
         "outputs": [Port("y", "float32", (None, 2))],
         "layers": 2,
+        "nodes": 0,
         "parameters": 8,
         "files": [("model.json", 700), ("group1-shard1of1.bin", 32)],
         "rewrites": {},
@@ -52,6 +53,14 @@ def test_a_report() -> None:
         "wrote     web (tfjs-layers, 732 B: model.json, group1-shard1of1.bin)",
         "  input   x  float32 [?, 3]",
         "  output  y  float32 [?, 2]",
+    ]
+
+
+def test_a_graph_tells_how_many_nodes_it_has() -> None:
+    lines = plain(report_text(report(layers=0, nodes=1234, dest_format="tfjs-graph"))).splitlines()
+    assert lines[1:3] == [
+        "wrote     web (tfjs-graph, 732 B: model.json, group1-shard1of1.bin)",
+        "  graph   1,234 nodes",
     ]
 
 

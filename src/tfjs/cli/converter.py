@@ -18,7 +18,7 @@ import click
 
 from tfjs import __version__
 from tfjs.cli.errors import clean_up_on_sigterm, reported
-from tfjs.cli.options import Rules, add_rule, parse_metadata
+from tfjs.cli.options import Rules, add_rule, parse_metadata, parse_names
 from tfjs.errors import UnsupportedError, UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -27,9 +27,19 @@ _INPUTS = {
     "keras": ("keras-h5", "keras", "h5-weights"),
     "keras_keras": ("keras", "keras-h5"),
     "keras_saved_model": ("keras-saved-model",),
+    "tf_saved_model": ("saved-model",),
+    "tf_frozen_model": ("frozen-graph",),
+    "tf_hub": ("tf-hub", "saved-model"),
     "tfjs_layers_model": ("tfjs-layers", "tfjs-weights"),
 }
-_OUTPUTS = {"keras": "keras-h5", "keras_keras": "keras", "tfjs_layers_model": "tfjs-layers"}
+_OUTPUTS = {
+    "keras": "keras-h5",
+    "keras_keras": "keras",
+    "tfjs_layers_model": "tfjs-layers",
+    "tfjs_graph_model": "tfjs-graph",
+}
+# The sources of graphs.
+_GRAPHS = ("tf_saved_model", "tf_frozen_model", "tf_hub")
 _INFERRED = {
     "keras": "tfjs_layers_model",
     "keras_keras": "tfjs_layers_model",
@@ -168,9 +178,10 @@ def run(options: dict[str, Any]) -> None:
     given = options["input_format"]
     output = options["output_format"] or _INFERRED[given]
     _check_pair(given, output, options)
-    if output != "tfjs_layers_model":
+    if output not in ("tfjs_layers_model", "tfjs_graph_model"):
         options = _without_effect(options, output)
     reader = _input_format(Path(options["input_path"]), given)
+    graph = _graph_options(options) if given in _GRAPHS else {}
     with progress_bar() as progress:
         report = convert(
             options["input_path"],
@@ -179,9 +190,10 @@ def run(options: dict[str, Any]) -> None:
             to=_target(reader, output),
             quantize=_rules(options),
             shard_size=options["weight_shard_size_bytes"] or 4 << 20,
-            split_weights_by_layer=options["split_weights_by_layer"],
+            split_weights_by_layer=bool(options["split_weights_by_layer"]) and not graph,
             metadata=parse_metadata(_pairs(options["metadata"])),
             progress=progress,
+            **graph,
         )
     click.echo(report_text(report))
 
@@ -190,29 +202,52 @@ def _check_pair(given: str, output: str, options: dict[str, Any]) -> None:
     if (
         given not in _INPUTS
         or output not in _OUTPUTS
-        or (given != "tfjs_layers_model" and output != "tfjs_layers_model")
+        or (given in _GRAPHS) != (output == "tfjs_graph_model")
+        or (given not in _GRAPHS and "tfjs_layers_model" not in (given, output))
     ):
         raise UnsupportedError(
             f"Unsupported input_format - output_format pair: {given} - {output}",
-            hint="this release of tfjs converts Keras models to TF.js layers models and back; "
-            f"--input_format names what the source is: {', '.join(_INPUTS)}",
+            hint="this release of tfjs converts Keras models to TF.js layers models and back, and "
+            "SavedModels, frozen graphs and hub modules to graph models; --input_format names "
+            f"what the source is: {', '.join(_INPUTS)}",
         )
     size = options["weight_shard_size_bytes"]
     if size is not None and size < 1:
         raise UsageError(
             f"Expected weight_shard_size_bytes to be a positive integer, but got {size}"
         )
-    if size is not None and output != "tfjs_layers_model":
+    if size is not None and output not in ("tfjs_layers_model", "tfjs_graph_model"):
         raise UsageError(
             "The --weight_shard_size_bytes flag is only supported when output_format is "
             "tfjs_layers_model or tfjs_graph_model."
         )
-    if options["signature_name"]:
+    if given == "tf_frozen_model" and not options["output_node_names"]:
+        raise UsageError('The --output_node_names flag is required for "tf_frozen_model"')
+    if options["signature_name"] and given not in ("tf_saved_model", "tf_hub"):
         raise UsageError(
             "The --signature_name flag is applicable only to tf_saved_model and tf_hub"
         )
-    if options["control_flow_v2"]:
+    if options["control_flow_v2"] and output != "tfjs_graph_model":
         raise UsageError("The --control_flow_v2 flag is applicable only to tfjs_graph_model")
+
+
+def _graph_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The flags of graph models, by the names of `tfjs.convert`.
+
+    Without a flag loops take the form that TF.js runs best; the official tool's v1 hangs there.
+    """
+    found: dict[str, Any] = {
+        "skip_op_check": options["skip_op_check"],
+        "strip_debug_ops": options["strip_debug_ops"],
+        "structured_outputs": options["use_structured_outputs_names"],
+        "control_flow": "v2" if options["control_flow_v2"] else "auto",
+    }
+    if options["input_format"] != "tf_frozen_model":
+        found["signature"] = options["signature_name"] or None
+        found["saved_model_tags"] = parse_names(options["saved_model_tags"])
+    else:
+        found["output_node_names"] = parse_names(options["output_node_names"]) or []
+    return found
 
 
 def _without_effect(options: dict[str, Any], output: str) -> dict[str, Any]:
@@ -231,7 +266,16 @@ def _input_format(source: Path, given: str) -> str | None:
     if not os.path.isfile(source) and not os.path.isdir(source):
         return None  # which is told by whoever opens it
     names = _INPUTS[given]
-    return next((name for name in names if all_formats()[name].sniff(source)), names[0])
+    found = [entry for entry in all_formats().values() if entry.sniff(source)]
+    fitting = next((name for name in names if any(entry.name == name for entry in found)), None)
+    if fitting is None and found:
+        flags = [flag for flag, formats in _INPUTS.items() if found[0].name in formats]
+        raise UsageError(
+            f"is a {found[0].title}, which --input_format={given} does not mean",
+            where=str(source),
+            hint=f"--input_format={flags[0]}" if flags else None,
+        )
+    return fitting or names[0]
 
 
 def _target(reader: str | None, output: str) -> str:

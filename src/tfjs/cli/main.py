@@ -9,7 +9,8 @@ import click
 
 from tfjs import __version__
 from tfjs.cli.errors import clean_up_on_sigterm, reported
-from tfjs.cli.options import parse_metadata, parse_quantize, parse_size
+from tfjs.cli.ops import ops
+from tfjs.cli.options import parse_metadata, parse_names, parse_quantize, parse_size
 
 _CONVERT_HELP = """Convert a model: SOURCE to DEST.
 
@@ -22,9 +23,13 @@ SOURCE is a file or folder, recognised by its contents (or named with --from):
   keras-saved-model  saved_model/     tf.keras in a SavedModel
   tfjs-layers        web_model/       TF.js layers model, or its model.json
   tfjs-weights       weights/         TF.js weights without a model
+  saved-model        saved_model/     TensorFlow 1 or 2, Keras 3 exports
+  frozen-graph       model.pb         frozen graph of TensorFlow 1
+  tf-hub             module/          TF Hub: folder, .tar.gz or address
+  tfjs-graph         web_model/       TF.js graph model
 \b
 DEST tells by its ending what to write (or --to does):
-  web_model          a folder: TF.js layers model, or weights
+  web_model          a folder: TF.js layers model, graph model, or weights
   model.keras        Keras 3
   model.h5           Keras HDF5, for tf_keras and Keras 3, or weights
 \b
@@ -34,9 +39,10 @@ Examples:
   tfjs convert model.h5 web_model --quantize 'uint8=conv*,dense/kernel'
   tfjs convert web_model/model.json model.keras
   tfjs convert web_model web_model_8mb --shard-size 8MiB --dequantize
+  tfjs convert saved_model web_model --signature serving_default
 
 What TF.js cannot express is rewritten exactly where that is possible, and listed; otherwise
-nothing is written, and every layer that stands in the way is named.
+nothing is written, and every layer or operation that stands in the way is named.
 
 Exit codes: 0 done, 2 wrong usage, 3 damaged or unknown input, 4 the target cannot express the
 model, 5 the conversion failed, 7 an optional package is missing.
@@ -93,20 +99,65 @@ def cli() -> None:
     help="Layers of classes that are not Keras's: keep them by name for a page that registers "
     "them, or refuse.",
 )
+@click.option(
+    "--signature",
+    metavar="NAME",
+    help="Signature of a SavedModel; `all` writes one folder for each. [default: serving_default]",
+)
+@click.option(
+    "--saved-model-tags",
+    metavar="TAGS",
+    help="Comma-separated tags of a SavedModel's metagraph; may be empty. [default: serve]",
+)
+@click.option(
+    "--output-node-names",
+    default="",
+    metavar="NAMES",
+    help="Comma-separated outputs of a frozen graph. [default: found]",
+)
+@click.option(
+    "--control-flow",
+    type=click.Choice(["auto", "v1", "v2"]),
+    default="auto",
+    show_default=True,
+    help="How a graph model branches and loops: with Switch and Merge (v1), with functions (v2), "
+    "or as TF.js runs it best.",
+)
+@click.option(
+    "--skip-op-check",
+    is_flag=True,
+    help="Keep operations that TF.js lacks, for a page that registers them.",
+)
+@click.option(
+    "--strip-debug-ops/--no-strip-debug-ops",
+    default=True,
+    show_default=True,
+    help="Leave out operations that only print.",
+)
+@click.option(
+    "--structured-outputs",
+    is_flag=True,
+    help="Let predict() of a graph model answer with an object by output name.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 - help is above
     with reported(debug=debug):
-        from tfjs._convert import convert as run  # noqa: PLC0415 - keeps `tfjs --help` fast
+        from tfjs._convert import convert_all  # noqa: PLC0415 - keeps `tfjs --help` fast
         from tfjs.cli.render import progress_bar, report_text  # noqa: PLC0415
 
         source, dest = options.pop("source"), options.pop("dest")
         options["quantize"] = parse_quantize(options["quantize"])
         options["shard_size"] = parse_size(options["shard_size"])
         options["metadata"] = parse_metadata(options["metadata"])
+        for name in ("saved_model_tags", "output_node_names"):
+            options[name] = parse_names(options[name])
         with progress_bar() as progress:
-            report = run(source, dest, progress=progress, **options)
-        click.echo(report.to_json() if as_json else report_text(report))
+            for report in convert_all(source, dest, progress=progress, **options):
+                click.echo(report.to_json() if as_json else report_text(report))
+
+
+cli.add_command(ops)
 
 
 def main() -> None:

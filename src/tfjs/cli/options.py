@@ -87,3 +87,8 @@ def parse_metadata(values: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"--metadata takes KEY:FILE, not {value!r}")
         metadata[key] = read_json(Path(file))
     return metadata
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """Names from a comma-separated list; None where there is no such list."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

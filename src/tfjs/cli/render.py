@@ -29,6 +29,8 @@ def report_text(report: Report) -> str:
         lines.append(_line("rewrote", f"{shown}{more}: {what}"))
     lines += [_line("note", note) for note in report.notes]
     lines.append(_line("wrote", _wrote(report)))
+    if report.nodes:
+        lines.append(_line("  graph", _count(report.nodes, "node")))
     lines += [_line("  input", _port(port)) for port in report.inputs]
     lines += [_line("  output", _port(port)) for port in report.outputs]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ writing streams: neither holds a weight in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +34,7 @@ def write_weights(
     dequantize: bool,
     progress: Callable[[int, int], None],
     prefix: str = "",
+    exact: Container[str] = (),
 ) -> tuple[list[dict[str, Any]], list[tuple[str, int]], list[str]]:
     """Write weight files `group{g}-shard{i}of{n}.bin` and make the manifest that describes them.
 
@@ -50,6 +51,7 @@ def write_weights(
         dequantize: expand weights that the source stores in fewer bytes.
         progress: told the bytes written so far, and all.
         prefix: put before the names of the files.
+        exact: names of weights that no rule of `quantize` touches.
 
     Returns:
         The manifest, name and size of each file, and what deserves a word.
@@ -64,6 +66,7 @@ def write_weights(
         raise UsageError(f"the shard size must be a positive number of bytes, not {shard_size}")
     names = _unique_names(groups)
     rules, notes = choose_dtypes(names, quantize)
+    rules = {name: dtype for name, dtype in rules.items() if name not in exact}
     remarks = Remarks()
     planned = _plan(groups, rules, dequantize, remarks)
     shards = _shards(planned, shard_size, prefix)

@@ -166,7 +166,7 @@ class Bundle:
             elif piece.dtype == VARIANT:
                 _check_variants(piece)
             else:
-                _check_crc(piece, crc32c_of(piece.span().chunks()))
+                check_crc(piece, crc32c_of(piece.span().chunks()))
 
 
 def read_bundle(prefix_path: str | os.PathLike[str]) -> Bundle:
@@ -338,7 +338,12 @@ def _overlap(left: BundleSlice, right: BundleSlice) -> bool:
     )
 
 
-def _check_crc(entry: BundleEntry, crc: int) -> None:
+def check_crc(entry: BundleEntry, crc: int) -> None:
+    """Compare the CRC-32C of a tensor's bytes with the stored one.
+
+    Raises:
+        CorruptFileError: they differ.
+    """
     if masked(crc) != entry.crc:
         raise CorruptFileError(
             f"the checksum of the tensor {entry.key!r} does not match", where=str(entry.path)
@@ -368,7 +373,7 @@ def _read_strings(entry: BundleEntry) -> list[bytes]:
         raise CorruptFileError(
             f"the lengths of the strings in {entry.key!r} are damaged", where=where
         )
-    _check_crc(entry, crc32c(memoryview(data)[position:], crc32c(stored, crc)))
+    check_crc(entry, crc32c(memoryview(data)[position:], crc32c(stored, crc)))
     strings = []
     for length in lengths:
         strings.append(data[position : position + length])
@@ -395,4 +400,4 @@ def _check_variants(entry: BundleEntry) -> None:
         position = end + 4
     if position != len(data):
         raise CorruptFileError(f"{entry.key!r} has bytes to spare", where=where)
-    _check_crc(entry, crc)
+    check_crc(entry, crc)

@@ -67,6 +67,26 @@ def parse_text(full_name: str, text: str | bytes, where: str | None) -> Any:
         raise CorruptFileError(_complaint(full_name, error), where=where) from error
 
 
+def parse_json(full_name: str, value: Any, where: str | None) -> Any:
+    """Make a message of a parsed JSON value in protobuf's JSON form; see `parse`.
+
+    Fields that the schemas do not know are skipped.
+    """
+    from google.protobuf import json_format
+
+    message = message_class(full_name)()
+    try:
+        return json_format.ParseDict(value, message, ignore_unknown_fields=True)
+    except (
+        json_format.ParseError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
+        raise CorruptFileError(_complaint(full_name, error), where=where) from error
+
+
 def _complaint(full_name: str, error: Exception) -> str:
     return f"is no {full_name.rpartition('.')[2]} message: {error or 'it nests too deeply'}"
 

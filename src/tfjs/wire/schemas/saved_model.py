@@ -46,6 +46,23 @@ CollectionDef.FloatList
 CollectionDef.AnyList
   1 value google.protobuf.Any*
 
+VariableDef
+  1 variable_name string
+  6 initial_value_name string
+  2 initializer_name string
+  3 snapshot_name string
+  4 save_slice_info_def SaveSliceInfoDef
+  5 is_resource bool
+  7 trainable bool
+  8 synchronization VariableSynchronization
+  9 aggregation VariableAggregation
+
+SaveSliceInfoDef
+  1 full_name string
+  2 full_shape int64*
+  3 var_offset int64*
+  4 var_shape int64*
+
 SignatureDef
   1 inputs map<string, TensorInfo>
   2 outputs map<string, TensorInfo>

@@ -1,0 +1,145 @@
+"""Writing TF.js graph models: `model.json` and its weight files.
+
+The layout is that of the official converter (`official_converter.md` 1b); what TF.js 4.22 makes of
+it stands in `runtime_contract.md` 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfjs import __version__
+from tfjs.errors import UnsupportedError, UsageError
+from tfjs.formats.base import Content, Port, WriteOptions, Written
+from tfjs.formats.manifest import write_weights
+from tfjs.formats.tfjs_graph.checks import check, reached
+from tfjs.formats.tfjs_graph.topology import graph_def, port_json
+from tfjs.io.atomic import atomic_folder
+from tfjs.io.json import write_json
+from tfjs.ir.graph import Graph, GraphModel, Node, Value
+from tfjs.ir.weights import NamedTensor, WeightGroup
+from tfjs.ops.support import tfjs_op
+
+_SHARD = re.compile(r"group\d+-shard\d+of\d+(\.bin)?")
+# What TF.js itself reads in the metadata.
+_RESERVED = ("signature", "structuredOutputKeys")
+
+
+def write(content: Content, path: Path, options: WriteOptions) -> Written:
+    """Write `model.json` and its weight files into the folder `path`.
+
+    The graph is one that TF.js can run: the passes have seen to that.
+
+    Raises:
+        UsageError: the path is a file, or the metadata have a key that TF.js reads itself.
+        UnsupportedError: a number cannot be written, or the source is no graph.
+        ConversionError: the graph is none that TF.js runs, or the system refused the write.
+    """
+    if not isinstance(content, GraphModel):
+        raise UnsupportedError("the source is no graph")
+    functions = reached([content.graph], content.functions)
+    graphs = [content.graph, *functions]
+    started: list[Graph] = []
+    if content.initializer is not None:
+        called = reached([content.initializer], content.functions)
+        started = [content.initializer, *(entry for entry in called if entry not in functions)]
+    check(content, [*graphs, *started], skip_op_check=options.skip_op_check)
+    data = _document(content, functions, options)
+    if content.initializer is not None:
+        data["modelInitializer"] = graph_def(content.initializer, called)
+    weights, exact = _weights([*graphs, *started])
+    with atomic_folder(path, replaces=_is_ours) as folder:
+        manifest, files, notes = write_weights(
+            [WeightGroup("", weights)],
+            folder,
+            shard_size=options.shard_size,
+            quantize=options.quantize,
+            dequantize=options.dequantize,
+            progress=options.progress,
+            exact=exact,
+        )
+        size = write_json(folder / "model.json", {**data, "weightsManifest": manifest})
+    return Written(
+        files=[("model.json", size), *files],
+        notes=[*_order_notes(content), *notes],
+        inputs=_ports(content.signature.inputs, [node.output for node in content.graph.inputs]),
+        outputs=_ports(content.signature.outputs, content.graph.outputs),
+    )
+
+
+def _document(
+    model: GraphModel, functions: Iterable[Graph], options: WriteOptions
+) -> dict[str, Any]:
+    signature, graph = model.signature, model.graph
+    metadata = {**model.metadata, **options.metadata}
+    for key in _RESERVED:
+        if key in metadata:
+            raise UsageError(f"TF.js reads {key!r} in the metadata itself: give yours another name")
+    if signature.structured:
+        metadata["structuredOutputKeys"] = _in_javascript(signature.outputs)
+    inputs = [node.output for node in graph.inputs]
+    data: dict[str, Any] = {
+        "format": "graph-model",
+        "generatedBy": model.producer,
+        "convertedBy": f"tfjs {__version__}",
+        "signature": {
+            "inputs": dict(zip(signature.inputs, map(port_json, inputs), strict=True)),
+            "outputs": dict(zip(signature.outputs, map(port_json, graph.outputs), strict=True)),
+        },
+        "modelTopology": graph_def(graph, functions),
+    }
+    if metadata:
+        data["userDefinedMetadata"] = metadata
+    return data
+
+
+def _weights(graphs: Iterable[Graph]) -> tuple[list[NamedTensor], set[str]]:
+    """The constants, and the names of those that must not lose precision."""
+    found: dict[str, NamedTensor] = {}
+    exact: set[str] = set()
+    for graph in graphs:
+        for node in graph.ordered():
+            if node.op == "Const" and node.name not in found:
+                found[node.name] = NamedTensor(node.name, node.attrs["value"])
+                if _is_parameter(node):
+                    exact.add(node.name)
+    return list(found.values()), exact
+
+
+def _is_parameter(node: Node) -> bool:
+    """Whether TF.js reads a constant as a number or a shape everywhere, and never as data."""
+    for user, index in node.output.uses:
+        op = tfjs_op(user.op)
+        if op is None or not op.host_reads(index, len(user.inputs)):
+            return False
+    return bool(node.output.uses)
+
+
+def _in_javascript(keys: Sequence[str]) -> list[str]:
+    """Keys in the order of a JavaScript object: numbers come first, by their size."""
+    indices = [key for key in keys if key.isascii() and key.isdigit() and str(int(key)) == key]
+    return [*sorted(indices, key=int), *(key for key in keys if key not in indices)]
+
+
+def _order_notes(model: GraphModel) -> list[str]:
+    signature = model.signature
+    return [
+        f"TF.js takes {what} called by numbers first: {', '.join(_in_javascript(keys))}"
+        for what, keys in (("inputs", signature.inputs), ("outputs", signature.outputs))
+        if _in_javascript(keys) != list(keys)
+    ]
+
+
+def _ports(keys: Iterable[str], values: Iterable[Value]) -> list[Port]:
+    return [
+        Port(key, value.dtype or "unknown", value.shape)
+        for key, value in zip(keys, values, strict=True)
+    ]
+
+
+def _is_ours(name: str) -> bool:
+    """Files of an earlier conversion that a new one replaces."""
+    return name == "model.json" or _SHARD.fullmatch(name) is not None
