@@ -117,7 +117,7 @@ class TestReport:
     def test_its_fields(self, report: tfjs.Report, tmp_path: Path) -> None:
         assert [field.name for field in dataclasses.fields(report)] == [
             *("source", "source_format", "producer", "dest", "dest_format", "inputs", "outputs"),
-            *("layers", "parameters", "files", "rewrites", "notes"),
+            *("layers", "nodes", "parameters", "files", "rewrites", "notes"),
         ]
         assert (report.source, report.source_format) == (str(tmp_path / "web"), "tfjs-layers")
         assert (report.dest, report.dest_format) == (str(tmp_path / "öut"), "tfjs-layers")

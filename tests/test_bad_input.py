@@ -298,7 +298,7 @@ BAD: dict[str, Bad] = {
     "graph model": Bad(
         plain("model.json", b'{"format":"graph-model","modelTopology":{"node":[]}}'),
         3,
-        "a TF.js graph model, which holds no layers",
+        "is a graph without outputs",
     ),
     "SavedModel without Keras": Bad(
         lambda folder: saved_model_without_keras(folder / "saved"),

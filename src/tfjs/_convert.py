@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,11 +20,22 @@ from tfjs.formats.base import (
     QuantizationMap,
     ReadOptions,
     WriteOptions,
+    Writer,
     Written,
 )
 from tfjs.formats.registry import for_output, named, reader_of
+from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
 from tfjs.live import is_live_model, saved
+
+# What the options of readers are called in the command and in `convert`.
+_OPTION = {
+    "weights": "a weights file",
+    "signature": "a signature",
+    "tags": "a tag of metagraphs",
+    "output_node_names": "a list of output nodes",
+}
+_OF_GRAPHS = ("control_flow", "skip_op_check", "strip_debug_ops", "structured_outputs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,8 @@ class Report:
         dest_format: its format.
         inputs: name, dtype and shape of each input, in order.
         outputs: the same of each output.
-        layers: number of layers, nested ones included; 0 for weights alone.
+        layers: number of layers, nested ones included; 0 for weights alone and for graphs.
+        nodes: number of nodes of a graph that was written, those of functions included.
         parameters: number of weights' elements.
         files: name and size in bytes of each file written.
         rewrites: what was expressed otherwise, with the layers that it concerns.
@@ -54,6 +66,7 @@ class Report:
     inputs: list[Port]
     outputs: list[Port]
     layers: int
+    nodes: int
     parameters: int
     files: list[tuple[str, int]]
     rewrites: dict[str, list[str]]
@@ -82,6 +95,13 @@ def convert(
     split_weights_by_layer: bool = False,
     metadata: Mapping[str, Any] | None = None,
     custom_layers: Literal["refuse", "keep"] = "refuse",
+    signature: str | None = None,
+    saved_model_tags: Sequence[str] | None = None,
+    output_node_names: Sequence[str] = (),
+    control_flow: Literal["auto", "v1", "v2"] = "auto",
+    skip_op_check: bool = False,
+    strip_debug_ops: bool = True,
+    structured_outputs: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Convert a model.
@@ -99,6 +119,14 @@ def convert(
         split_weights_by_layer: one group of weight files for each layer.
         metadata: user-defined metadata for the result.
         custom_layers: "keep" passes layers of unknown classes on by name, "refuse" refuses.
+        signature: the signature of a SavedModel; `serving_default`, or the only one, when None.
+        saved_model_tags: the tags of its metagraph; "serve" when None.
+        output_node_names: the outputs of a frozen graph; found when empty.
+        control_flow: how a graph model branches and loops: "v1" with Switch and Merge, "v2" with
+            functions, "auto" as TF.js runs it best.
+        skip_op_check: keep operations that TF.js lacks, for a page that registers them.
+        strip_debug_ops: leave out operations that only print.
+        structured_outputs: let `predict` of a graph model answer with an object by output name.
         progress: told the bytes of weights written so far, and of all.
 
     Returns:
@@ -113,9 +141,15 @@ def convert(
     if shard_size < 1:
         raise UsageError(f"the shard size must be at least 1 byte, not {shard_size}")
     target = output_path(dest)
+    reading = ReadOptions(
+        weights=Path(weights) if weights else None,
+        signature=signature,
+        tags=None if saved_model_tags is None else tuple(saved_model_tags),
+        output_node_names=tuple(output_node_names),
+    )
     with _opened(source) as (path, label):
-        reader = reader_of(path, from_)
-        content = reader.read(path, ReadOptions(weights=Path(weights) if weights else None))
+        reader = _chosen(reader_of(path, from_), from_, to, reading)
+        content = read(path, reader, reading)
         writer = writer_for(target, to, content)
         options = WriteOptions(
             shard_size=shard_size,
@@ -124,11 +158,40 @@ def convert(
             dequantize=dequantize,
             metadata=metadata or {},
             custom_layers=custom_layers,
+            control_flow=control_flow,
+            skip_op_check=skip_op_check,
+            strip_debug_ops=strip_debug_ops,
+            structured_outputs=structured_outputs,
         )
         if progress is not None:
             options = replace(options, progress=progress)
         written = write(content, target, writer, options)
     return report_of(label, reader, content, target, writer, written)
+
+
+def convert_all(
+    source: str | os.PathLike[str] | Any,
+    dest: str | os.PathLike[str],
+    *,
+    signature: str | None = None,
+    **options: Any,
+) -> Iterator[Report]:
+    """Convert as `convert` does; the signature "all" makes a folder in `dest` for each signature.
+
+    Raises:
+        UsageError: the source has no signatures to choose from.
+    """
+    if signature != "all":
+        yield convert(source, dest, signature=signature, **options)
+        return
+    path = Path(source)
+    reader = reader_of(path, options.get("from_"))
+    if reader.signatures is None:
+        raise UsageError(f"a {reader.title} has no signatures")
+    tags = options.get("saved_model_tags")
+    names = reader.signatures(path, ReadOptions(tags=None if tags is None else tuple(tags)))
+    for name in names:
+        yield convert(source, output_path(dest) / name, signature=name, **options)
 
 
 def output_path(dest: str | os.PathLike[str]) -> Path:
@@ -142,15 +205,73 @@ def output_path(dest: str | os.PathLike[str]) -> Path:
     return Path(dest)
 
 
+def _chosen(reader: Format, from_: str | None, to: str | None, options: ReadOptions) -> Format:
+    """The reader of the graph, where a SavedModel holds a Keras model too and the graph is asked.
+
+    A signature or tags ask for it, and a graph model as the result does.
+    """
+    asked = to == "tfjs-graph" or options.signature is not None or options.tags is not None
+    if from_ is None and reader.name == "keras-saved-model" and asked:
+        return named("saved-model")
+    return reader
+
+
+def read(path: Path, reader: Format, options: ReadOptions) -> Content:
+    """Read a model in a format.
+
+    Raises:
+        UsageError: an option is given that means nothing to the format.
+    """
+    for field in fields(options):
+        given = getattr(options, field.name)
+        if given not in (None, ()) and field.name not in reader.options:
+            raise UsageError(f"{_OPTION[field.name]} means nothing to {reader.title}s")
+    return reader.read(path, options)
+
+
 def write(content: Content, path: Path, writer: Format, options: WriteOptions) -> Written:
     """Write content in a format.
 
     Raises:
-        UnsupportedError: the format is only read.
+        UnsupportedError: the format is only read, or cannot hold such content.
+        UsageError: an option is given that means nothing to the content.
     """
     if writer.write is None:
         raise UnsupportedError(f"tfjs reads {writer.title}s but does not write them")
+    if isinstance(content, GraphModel) != (writer.name == "tfjs-graph"):
+        kind = "a graph" if isinstance(content, GraphModel) else "no graph"
+        raise UnsupportedError(
+            f"the source is {kind}, and cannot become a {writer.title}",
+            hint="SavedModels and frozen graphs become TF.js graph models; for one of a Keras "
+            "model, convert what model.export('folder') writes",
+        )
+    if isinstance(content, GraphModel):
+        return _write_graph(content, path, writer.write, options)
+    for name in _OF_GRAPHS:
+        if getattr(options, name) != getattr(WriteOptions(), name):
+            raise UsageError(f"{name} is an option of graph models, which this does not become")
     return writer.write(content, path, options)
+
+
+def _write_graph(model: GraphModel, path: Path, writer: Writer, options: WriteOptions) -> Written:
+    # Layers models need none of it.
+    from tfjs.passes.inline import copied_model  # noqa: PLC0415
+    from tfjs.passes.pipeline import legalize, rewrites_by_words  # noqa: PLC0415
+
+    model = copied_model(model)  # the source's stays what it is
+    model.signature.structured |= options.structured_outputs
+    outcome = legalize(
+        model,
+        control_flow=options.control_flow,
+        skip_op_check=options.skip_op_check,
+        strip_debug_ops=options.strip_debug_ops,
+    )
+    written = writer(model, path, options)
+    graphs = [model.graph, *model.functions.values()]
+    written.nodes = sum(len(graph.nodes) for graph in graphs)
+    written.rewrites = rewrites_by_words(outcome.rewrites)
+    written.notes = [*outcome.notes, *written.notes]
+    return written
 
 
 @contextmanager
@@ -178,18 +299,22 @@ def writer_for(dest: Path, to: str | None, content: Content) -> Format:
     """
     if to is not None:
         return named(to)
-    return for_output(dest, weights_only=not isinstance(content, LayersModel))
+    return for_output(dest, content)
 
 
 def report_of(
     label: str, reader: Format, content: Content, dest: Path, writer: Format, written: Written
 ) -> Report:
     """The report of a conversion."""
+    layers = 0
     if isinstance(content, LayersModel):
         layers = sum(layer.class_name != "InputLayer" for _, layer in content.walk())
         parameters = sum(weight.tensor.size for _, weight in content.weights())
+    elif isinstance(content, GraphModel):
+        tensors = [*content.variables.values(), *content.graph.constants()]
+        parameters = sum(tensor.size for tensor in tensors)
     else:
-        layers, parameters = 0, sum(entry.tensor.size for entry in content.tensors())
+        parameters = sum(entry.tensor.size for entry in content.tensors())
     return Report(
         source=label,
         source_format=reader.name,
@@ -199,6 +324,7 @@ def report_of(
         inputs=written.inputs,
         outputs=written.outputs,
         layers=layers,
+        nodes=written.nodes,
         parameters=parameters,
         files=written.files,
         rewrites=written.rewrites,

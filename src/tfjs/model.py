@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tfjs._convert import Report, output_path, report_of, write, writer_for
+from tfjs._convert import Report, output_path, read, report_of, write, writer_for
 from tfjs.formats.base import (
     DEFAULT_SHARD_SIZE,
     Content,
@@ -17,6 +17,7 @@ from tfjs.formats.base import (
     WriteOptions,
 )
 from tfjs.formats.registry import reader_of
+from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import Layer, LayersModel
 from tfjs.ir.tensor import Array, Tensor
 
@@ -102,6 +103,9 @@ def load(
     *,
     from_: str | None = None,
     weights: str | os.PathLike[str] | None = None,
+    signature: str | None = None,
+    saved_model_tags: Sequence[str] | None = None,
+    output_node_names: Sequence[str] = (),
 ) -> Model:
     """Load a model of any format that tfjs reads; weights stay in the file until used.
 
@@ -109,17 +113,30 @@ def load(
         path: the file or folder.
         from_: its format; recognised when None.
         weights: the weights file of an architecture JSON; found beside it when None.
+        signature: the signature of a SavedModel; `serving_default`, or the only one, when None.
+        saved_model_tags: the tags of its metagraph; "serve" when None.
+        output_node_names: the outputs of a frozen graph; found when empty.
 
     Raises:
         FormatError: it is missing, damaged or unsafe, or no reader recognises it.
+        UsageError: an argument means nothing to the format.
     """
     source = Path(path)
     reader = reader_of(source, from_)
-    content = reader.read(source, ReadOptions(weights=Path(weights) if weights else None))
+    options = ReadOptions(
+        weights=Path(weights) if weights else None,
+        signature=signature,
+        tags=None if saved_model_tags is None else tuple(saved_model_tags),
+        output_node_names=tuple(output_node_names),
+    )
+    content = read(source, reader, options)
     return Model(content, str(source), reader)
 
 
 def _tensors(content: Content) -> dict[str, Tensor]:
     if isinstance(content, LayersModel):
         return {f"{path}/{weight.name}": weight.tensor for path, weight in content.weights()}
+    if isinstance(content, GraphModel):
+        constants = (n for n in content.graph.nodes.values() if n.op == "Const")
+        return {**content.variables, **{node.name: node.attrs["value"] for node in constants}}
     return {entry.name: entry.tensor for entry in content.tensors()}

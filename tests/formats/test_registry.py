@@ -5,14 +5,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_models import write_dense_model
-from tfjs.errors import FormatError, UnknownFormatError, UsageError
+from tfjs.errors import FormatError, UnknownFormatError, UnsupportedError, UsageError
 from tfjs.formats.registry import all_formats, for_output, named, reader_of
+from tfjs.ir.graph import Graph, GraphModel, Signature
+from tfjs.ir.layers_model import LayersModel, TensorRef
+from tfjs.ir.weights import WeightsOnly
+
+MODEL = LayersModel("m", "Functional", [], TensorRef("x"), TensorRef("x"))
 
 
 def test_all_formats_by_name() -> None:
     assert sorted(all_formats()) == [
-        *("h5-weights", "keras", "keras-h5", "keras-json", "keras-saved-model"),
-        *("tfjs-layers", "tfjs-weights"),
+        *("frozen-graph", "h5-weights", "keras", "keras-h5", "keras-json", "keras-saved-model"),
+        *("saved-model", "tf-hub", "tfjs-graph", "tfjs-layers", "tfjs-weights"),
     ]
     assert all(name == entry.name == named(name).name for name, entry in all_formats().items())
 
@@ -43,18 +48,25 @@ def test_a_name_that_is_none() -> None:
     ],
 )
 def test_what_an_output_path_means(path: str, model: str | None, weights: str | None) -> None:
-    for expected, weights_only in ((model, False), (weights, True)):
+    for expected, content in ((model, MODEL), (weights, WeightsOnly([]))):
         if expected is not None:
-            assert for_output(Path(path), weights_only=weights_only).name == expected
+            assert for_output(Path(path), content).name == expected
         else:
             with pytest.raises(UsageError, match="no format to write ends in"):
-                for_output(Path(path), weights_only=weights_only)
+                for_output(Path(path), content)
+
+
+def test_what_an_output_path_means_for_a_graph() -> None:
+    graph = GraphModel(Graph(), Signature([], []))
+    assert for_output(Path("web"), graph).name == "tfjs-graph"
+    with pytest.raises(UnsupportedError, match=r"a graph, of which no \.keras file can be made"):
+        for_output(Path("m.keras"), graph)
 
 
 def test_an_ending_that_promises_another_layout() -> None:
-    for weights_only in (False, True):
+    for content in (MODEL, WeightsOnly([])):
         with pytest.raises(UsageError, match="Keras looks for another layout") as failure:
-            for_output(Path("my.weights.h5"), weights_only=weights_only)
+            for_output(Path("my.weights.h5"), content)
         assert failure.value.where == "my.weights.h5"
 
 
@@ -79,7 +91,6 @@ def test_nothing_there(tmp_path: Path) -> None:
         (b"", "an empty file"),
         (b"\x89PNG\r\n\x1a\n...", r"a file that begins with b'\x89PNG\r\n\x1a\n'"),
         (b"PK\x03\x04...", "a zip archive without a Keras model in it (unzip it first)"),
-        (b' {"format": "graph-model"}', "a TF.js graph model, which holds no layers"),
     ],
 )
 def test_files_that_are_no_models(content: bytes, words: str, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
 from tfjs.ir.weights import WeightsOnly
 
-Content = LayersModel | WeightsOnly
+Content = LayersModel | WeightsOnly | GraphModel
 QuantizedDtype = Literal["float16", "uint8", "uint16"]
 # Which weights to store in fewer bytes: fnmatch patterns of weight names, or True for all others.
 QuantizationMap = Mapping[QuantizedDtype, Sequence[str] | Literal[True]]
@@ -28,9 +29,15 @@ class ReadOptions:
 
     Attributes:
         weights: weights file that belongs to an architecture JSON.
+        signature: which signature of a SavedModel; None for the usual one.
+        tags: which metagraph of a SavedModel; None for the usual one, `()` for that without tags.
+        output_node_names: the outputs of a frozen graph; empty to find them.
     """
 
     weights: Path | None = None
+    signature: str | None = None
+    tags: tuple[str, ...] | None = None
+    output_node_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,10 @@ class WriteOptions:
         dequantize: expand weights that are stored in fewer bytes.
         metadata: user-defined metadata, beside what the source has.
         custom_layers: "keep" passes classes that are not Keras's on by name, "refuse" refuses.
+        control_flow: how a graph branches and loops: "v1", "v2", or "auto" for what runs best.
+        skip_op_check: keep operations that TF.js does not know; the page must register them.
+        strip_debug_ops: leave out operations of a graph that only print.
+        structured_outputs: let `predict` of a graph model answer with an object by output name.
         progress: told the bytes of weights written so far, and of all.
     """
 
@@ -53,6 +64,10 @@ class WriteOptions:
     dequantize: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
     custom_layers: Literal["refuse", "keep"] = "refuse"
+    control_flow: Literal["auto", "v1", "v2"] = "auto"
+    skip_op_check: bool = False
+    strip_debug_ops: bool = True
+    structured_outputs: bool = False
     progress: Callable[[int, int], None] = _no_progress
 
 
@@ -81,6 +96,7 @@ class Written:
         notes: what was left out or deserves a word, one line each.
         inputs: name, dtype and shape of each input, in order.
         outputs: the same of each output.
+        nodes: number of nodes of a graph, those of functions included.
     """
 
     files: list[tuple[str, int]]
@@ -88,6 +104,11 @@ class Written:
     notes: list[str] = field(default_factory=list)
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
+    nodes: int = 0
+
+
+Reader = Callable[[Path, ReadOptions], Content]
+Writer = Callable[[Content, Path, WriteOptions], Written]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +121,14 @@ class Format:
         sniff: whether the file or folder looks like this format; cheap, raises nothing.
         read: reads it; raises FormatError for damaged files.
         write: writes content to a path; None for formats that are only read.
+        options: the `ReadOptions` that its reader heeds.
+        signatures: the names of the signatures to choose from; None where there are none.
     """
 
     name: str
     title: str
     sniff: Callable[[Path], bool]
-    read: Callable[[Path, ReadOptions], Content]
-    write: Callable[[Content, Path, WriteOptions], Written] | None = None
+    read: Reader
+    write: Writer | None = None
+    options: frozenset[str] = frozenset()
+    signatures: Callable[[Path, ReadOptions], list[str]] | None = None

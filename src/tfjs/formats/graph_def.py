@@ -107,6 +107,11 @@ class GraphReader:
         """The signature of an operation: TensorFlow's, else the file's own."""
         return definition(op) or self._own.get(op)
 
+    def called_directly(self, op: str) -> Definition | None:
+        """The signature of a function that TF1 graphs call by its name as the operation."""
+        proto = self._functions.get(op)
+        return None if proto is None or definition(op) else _definition(proto.signature)
+
     def error(self, name: str, problem: object) -> CorruptFileError:
         """An error at a node."""
         return CorruptFileError(f"node {name!r}: {problem}", where=self.where)
@@ -223,7 +228,8 @@ class _Builder:
             raise self.reader.error(proto.name, "is no name of a node")
         if proto.name in self.graph.nodes:
             raise self.reader.error(proto.name, "has the name of an argument")
-        known = self.reader.definition_of(proto.op)
+        function = self.reader.called_directly(proto.op)
+        known = function or self.reader.definition_of(proto.op)
         attrs: Attrs = dict(known.defaults) if known else {}
         try:
             attrs.update(_attrs(proto.attr))
@@ -232,7 +238,10 @@ class _Builder:
             raise self.reader.error(proto.name, error) from None
         shapes = _output_shapes(proto.op, attrs)
         types = [Type(dtype, shapes if index == 0 else None) for index, dtype in enumerate(dtypes)]
-        node = self.graph.add(proto.op, [], attrs, types, name=proto.name)
+        op = proto.op
+        if function is not None:
+            op, attrs = "StatefulPartitionedCall", {"f": FuncRef(proto.op), "Tout": dtypes}
+        node = self.graph.add(op, [], attrs, types, name=proto.name)
         if proto.op.startswith("Placeholder") and not proto.input:
             self.graph.inputs.append(node)
         self._sources[proto.name] = _Source(node, proto, known)

@@ -9,11 +9,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from tfjs import formats
-from tfjs.errors import FormatError, UnknownFormatError, UsageError
-from tfjs.formats.base import Format
+from tfjs.errors import FormatError, UnknownFormatError, UnsupportedError, UsageError
+from tfjs.formats.base import Content, Format
 from tfjs.io.mistaken import mistaken_file
+from tfjs.ir.graph import GraphModel
+from tfjs.ir.weights import WeightsOnly
 
 _HEAD = 512
+_NO_OUTPUT = (".json", ".pb", ".keras", ".h5", ".hdf5", ".tflite", ".onnx", ".bin", ".zip")
 
 
 @cache
@@ -76,17 +79,26 @@ def detect(path: Path) -> Format:
     )
 
 
-def for_output(path: Path, *, weights_only: bool) -> Format:
+def for_output(path: Path, content: Content) -> Format:
     """The format that an output path means by its ending.
 
     Args:
         path: the output path.
-        weights_only: whether there are weights without a model to write.
+        content: what is to be written.
 
     Raises:
         UsageError: the ending means no format that can be written.
+        UnsupportedError: it means one that cannot hold this content.
     """
     suffix = path.suffix.lower()
+    weights_only = isinstance(content, WeightsOnly)
+    if isinstance(content, GraphModel):
+        if suffix in _NO_OUTPUT:
+            raise UnsupportedError(
+                f"the source is a graph, of which no {suffix} file can be made",
+                hint="a folder makes a TF.js graph model",
+            )
+        return named("tfjs-graph")
     if weights_only and path.name.endswith("weights_manifest.json"):
         return named("tfjs-weights")
     if path.name.lower().endswith(".weights.h5"):
@@ -99,7 +111,7 @@ def for_output(path: Path, *, weights_only: bool) -> Format:
         return named("h5-weights" if weights_only else "keras-h5")
     if suffix == ".keras" and not weights_only:
         return named("keras")
-    if suffix in (".json", ".pb", ".keras", ".tflite", ".onnx", ".bin", ".zip"):
+    if suffix in _NO_OUTPUT:
         raise UsageError(
             f"no format to write ends in {suffix}",
             where=str(path),
@@ -120,8 +132,6 @@ def _describe(path: Path) -> str:
         return "an empty file"
     if head.startswith(b"PK\x03\x04"):
         return "a zip archive without a Keras model in it (unzip it first)"
-    if head.lstrip().startswith(b"{") and b'"graph-model"' in head:
-        return "a TF.js graph model, which holds no layers"
     return f"a file that begins with {head[:8]!r}"
 
 

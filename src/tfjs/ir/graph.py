@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tfjs.errors import CorruptFileError
 from tfjs.ir.tensor import Array, ArrayTensor, Tensor
 
@@ -181,7 +183,9 @@ class Graph:
         self.nodes[name] = node
         return node
 
-    def constant(self, value: Tensor | Array, *, name: str, origin: Iterable[str] = ()) -> Value:
+    def constant(
+        self, value: Tensor | Array | np.generic, *, name: str, origin: Iterable[str] = ()
+    ) -> Value:
         """Add a constant."""
         tensor = value if isinstance(value, Tensor) else ArrayTensor(value)
         type_ = Type(tensor.dtype, tensor.shape)
@@ -290,6 +294,13 @@ class Graph:
             stuck = next(node for node, count in waiting.items() if count)
             raise CorruptFileError(f"the graph has a cycle, at or before the node {stuck.name!r}")
         return result
+
+    def constants(self) -> Iterator[Tensor]:
+        """The tensors of all constants."""
+        for node in self.nodes.values():
+            tensor = node.attrs.get("value")
+            if node.op == "Const" and isinstance(tensor, Tensor):
+                yield tensor
 
     def __repr__(self) -> str:
         return f"<Graph {self.name!r}, {len(self.nodes)} nodes>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfjs.errors import UnsupportedError
 from tfjs.formats.base import Content, WriteOptions, Written
 from tfjs.formats.hdf5 import Hdf5Writer
 from tfjs.formats.keras_legacy import StoredLayer, legacy_weights, write_layers
@@ -27,8 +28,10 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     if isinstance(content, LayersModel):
         model, notes = keras_model(content)
         layers = legacy_weights(model)
-    else:
+    elif isinstance(content, WeightsOnly):
         layers, notes = _layers(content)
+    else:
+        raise UnsupportedError("a graph has no layers whose weights could be written")
     tensors = [item.tensor for layer in layers for item in layer.weights]
     progress = Progress(tensors, options.progress)
     with atomic_file(path) as target:

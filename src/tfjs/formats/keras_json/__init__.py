@@ -10,4 +10,5 @@ FORMAT = Format(
     title="Keras architecture JSON with weights",
     sniff=sniff,
     read=read,
+    options=frozenset({"weights"}),
 )

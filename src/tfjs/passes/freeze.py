@@ -1,0 +1,216 @@
+"""Variables become constants: what a model has learnt does not change in the browser.
+
+Rules: tensorflow/python/framework/convert_to_constants.py, as `formats_and_peers.md` B.3 sums them
+up; what it does silently with a variable that the model itself changes is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tfjs.errors import UnsupportedError
+from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, Value
+from tfjs.ir.tensor import Tensor
+from tfjs.passes.build import Builder
+from tfjs.passes.inline import held
+
+HANDLES = frozenset({"VarHandleOp"})
+REFERENCES = frozenset({"VariableV2", "Variable", "TemporaryVariable"})
+_WRITES = frozenset(
+    {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "Assign", "AssignAdd"}
+    | {"AssignSub", "ScatterUpdate", "ScatterAdd", "ScatterSub", "ScatterNdUpdate", "ScatterNdAdd"}
+    | {"ResourceScatterUpdate", "ResourceScatterAdd", "ResourceScatterSub", "ResourceScatterNdAdd"}
+    | {"ResourceScatterNdUpdate", "ResourceStridedSliceAssign", "CountUpTo", "ResourceCountUpTo"}
+)
+# Attributes that hold a dtype, or a shape, for each value that a node with functions takes.
+_LISTS = {"Tin": True, "T": True, "output_shapes": False}
+_LOOPS = frozenset({"While", "StatelessWhile"})
+
+
+def freeze(model: GraphModel) -> None:
+    """Put constants in place of variables, and forget the order in which nodes must run.
+
+    Raises:
+        UnsupportedError: a variable has no value in the source, or its new value is read in the
+            same run; all such variables are listed.
+    """
+    graphs = _with_bodies(model)
+    _pass_handles_on(model)
+    problems = [problem for graph in graphs for problem in _updates(graph, model)]
+    for graph in graphs:
+        problems += _freeze(graph, model)
+    if problems:
+        raise UnsupportedError(
+            "the model has variables that cannot become constants",
+            problems=problems,
+            hint="export the model after it is trained or restored, for inference",
+        )
+    for graph in [model.graph, *model.functions.values()]:
+        graph.targets = []
+        for node in graph.nodes.values():
+            node.controls = []
+        graph.prune()
+
+
+def _with_bodies(model: GraphModel) -> list[Graph]:
+    main = [model.graph, *([model.initializer] if model.initializer else [])]
+    return [*main, *model.functions.values()]
+
+
+# Handles that functions take ---------------------------------------------------------------------
+
+
+def _pass_handles_on(model: GraphModel) -> None:
+    """Write the handles that If, Case and While hand over into their functions."""
+    left = [model.graph, *([model.initializer] if model.initializer else [])]
+    while left:
+        graph = left.pop()
+        for node in graph.nodes.values():
+            bodies = [model.functions[reference.name] for reference in held(node)]
+            if bodies:
+                _pass_on(graph, node, bodies)
+                left += bodies
+
+
+def _pass_on(graph: Graph, node: Node, bodies: Iterable[Graph]) -> None:
+    # If and Case take a predicate first, which no branch sees.
+    offset = 0 if node.op in _LOOPS else 1
+    handles = [i for i, value in enumerate(node.inputs) if value.node.op in HANDLES]
+    for index in reversed(handles):
+        handle = node.inputs[index].node
+        for body in bodies:
+            _take(body, index - offset, handle, is_loop=node.op in _LOOPS)
+        _drop_input(graph, node, index, index - offset, handle.output)
+
+
+def _take(body: Graph, index: int, handle: Node, *, is_loop: bool) -> None:
+    parameter = body.inputs[index]
+    types = [value.type for value in handle.outputs]
+    own = body.add(handle.op, [], handle.attrs, types, name=handle.name, origin=handle.origin)
+    # The name tells which variable it is; a node of the body with that name gives way.
+    if own.name != handle.name:
+        body.rename(body.nodes[handle.name], f"{handle.name}_1")
+        body.rename(own, handle.name)
+    body.replace(parameter.output, own.output)
+    del body.inputs[index]
+    body.erase(parameter)
+    if is_loop and len(body.outputs) > index and body.outputs[index] is own.output:
+        del body.outputs[index]
+        del body.output_names[index]
+
+
+def _drop_input(graph: Graph, node: Node, index: int, place: int, handle: Value) -> None:
+    graph.set_inputs(node, [value for i, value in enumerate(node.inputs) if i != index])
+    is_loop = node.op in _LOOPS
+    for name, of_inputs in _LISTS.items():
+        found = node.attrs.get(name)
+        if isinstance(found, list) and len(found) > place and (of_inputs or is_loop):
+            node.attrs[name] = [item for i, item in enumerate(found) if i != place]
+    if is_loop:
+        gone = node.outputs.pop(place)
+        graph.replace(gone, handle)
+        for number, value in enumerate(node.outputs):
+            value.index = number
+
+
+# Values ------------------------------------------------------------------------------------------
+
+
+def _updates(graph: Graph, model: GraphModel) -> list[str]:
+    """Variables that are read after they were written; those only written deserve a word."""
+    written: dict[Node, list[Node]] = {}
+    for node in graph.nodes.values():
+        if node.op in _WRITES and node.inputs:
+            written.setdefault(_variable(node.inputs[0]), []).append(node)
+    problems = []
+    for variable, writers in written.items():
+        after = _after(graph, writers)
+        reads = [node for node in after if any(v.node is variable for v in node.inputs)]
+        if any(node.op not in _WRITES for node in reads):
+            problems.append(f"{variable.name}: is changed by the model and read afterwards")
+        else:
+            model.notes.append(
+                f"the variable {variable.name} is changed on each run; TF.js keeps its first value"
+            )
+    return problems
+
+
+def _variable(value: Value) -> Node:
+    while value.node.op in ("Identity", "RefIdentity") and value.node.inputs:
+        value = value.node.inputs[0]
+    return value.node
+
+
+def _after(graph: Graph, nodes: list[Node]) -> set[Node]:
+    """The nodes that run after others, by data or by control inputs."""
+    waiters: dict[Node, list[Node]] = {}
+    for node in graph.nodes.values():
+        for other in node.controls:
+            waiters.setdefault(other, []).append(node)
+    seen: set[Node] = set()
+    left = list(nodes)
+    while left:
+        node = left.pop()
+        found = [reader for value in node.outputs for reader, _ in value.uses]
+        for other in [*found, *waiters.get(node, ())]:
+            if other not in seen:
+                seen.add(other)
+                left.append(other)
+    return seen
+
+
+def _freeze(graph: Graph, model: GraphModel) -> list[str]:
+    problems = []
+    for node in list(graph.nodes.values()):
+        if node.op not in HANDLES | REFERENCES or not _is_read(node):
+            continue
+        tensor = model.variables.get(node.name)
+        if tensor is None:
+            problems.append(f"{node.name}: has no value in the source")
+        else:
+            _freeze_one(graph, node, tensor)
+    return problems
+
+
+def _is_read(node: Node) -> bool:
+    return any(reader.op not in _WRITES for reader, _ in node.output.uses)
+
+
+def _freeze_one(graph: Graph, node: Node, tensor: Tensor) -> None:
+    name = node.name
+    graph.rename(node, f"{name}/handle")
+    constant = graph.constant(tensor, name=name, origin=node.origin)
+    if node.op in REFERENCES:
+        for reader, index in list(node.output.uses):
+            if reader.op not in _WRITES:
+                graph.set_input(reader, index, constant)
+        return
+    for reader, _ in list(node.output.uses):
+        _read(graph, reader, constant, tensor)
+
+
+def _read(graph: Graph, reader: Node, constant: Value, tensor: Tensor) -> None:
+    """Let one reader of a handle take the constant."""
+    build = Builder(graph, reader)
+    if reader.op == "ReadVariableOp":
+        graph.replace(reader.output, constant)
+    elif reader.op in ("Identity", "DisableCopyOnRead"):
+        for other, _ in [use for value in reader.outputs for use in list(value.uses)]:
+            _read(graph, other, constant, tensor)
+    elif reader.op == "ResourceGather":
+        batch = reader.attrs.get("batch_dims", 0)
+        attrs: Attrs = {"batch_dims": batch, "Tparams": tensor.dtype, "Taxis": "int32"}
+        attrs["Tindices"] = reader.inputs[1].dtype
+        axis = np.array(batch, np.int32)
+        gathered = build.op("GatherV2", constant, reader.inputs[1], axis, attrs=attrs)
+        graph.replace(reader.output, gathered)
+    elif reader.op == "ResourceGatherNd":
+        attrs = {"Tparams": tensor.dtype, "Tindices": reader.inputs[1].dtype}
+        graph.replace(reader.output, build.op("GatherNd", constant, reader.inputs[1], attrs=attrs))
+    elif reader.op == "VariableShape":
+        dtype = reader.attrs.get("out_type", "int32")
+        graph.replace(reader.output, build.constant(np.array(tensor.shape, dtype)))
+    elif reader.op == "VarIsInitializedOp":
+        graph.replace(reader.output, build.constant(np.array(True)))

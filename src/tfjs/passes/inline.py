@@ -1,0 +1,215 @@
+"""Calls of functions are replaced by the bodies of the functions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from tfjs.errors import UnsupportedError
+from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value
+
+# Functions that call each other twice a level grow without bound; no model comes near this.
+MOST_NODES = 3_000_000
+CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+
+
+class Inlined(NamedTuple):
+    """What a body became.
+
+    Attributes:
+        outputs: the values that stand for the outputs of the body.
+        targets: the nodes that stand for those that the body runs for what they do.
+        nodes: all nodes that were added.
+    """
+
+    outputs: list[Value]
+    targets: list[Node]
+    nodes: list[Node]
+
+
+def inline_body(graph: Graph, body: Graph, arguments: Sequence[Value], prefix: str) -> Inlined:
+    """Copy the body of a function into a graph.
+
+    Args:
+        graph: where to.
+        body: the function; it is not changed.
+        arguments: what takes the place of its inputs, in their order.
+        prefix: goes before the names of its nodes, with a slash; "" for none.
+    """
+    values: dict[Value, Value] = {}
+    for parameter, argument in zip(body.inputs, arguments, strict=True):
+        values[parameter.output] = argument
+    parameters = set(body.inputs)
+    copies: dict[Node, Node] = {}
+    for node in body.nodes.values():
+        if node in parameters:
+            continue
+        name = f"{prefix}/{node.name}" if prefix else node.name
+        types = [value.type for value in node.outputs]
+        copy = graph.add(node.op, [], node.attrs, types, name=name)
+        copies[node] = copy
+        values.update(zip(node.outputs, copy.outputs, strict=True))
+    for node, copy in copies.items():
+        graph.set_inputs(copy, [values[value] for value in node.inputs])
+        copy.controls = [copies[other] for other in node.controls if other in copies]
+    return Inlined(
+        [values[value] for value in body.outputs],
+        [copies[node] for node in body.targets if node in copies],
+        list(copies.values()),
+    )
+
+
+def inline_calls(model: GraphModel) -> None:
+    """Inline every call, in the main graph, the initializer and all bodies that stay functions.
+
+    Where one call gives all outputs of the main graph, as in SavedModels of TF 2, its nodes keep
+    the names that they have in the function.
+
+    Raises:
+        UnsupportedError: the functions make a graph of absurd size.
+    """
+    graphs = [model.graph, *([model.initializer] if model.initializer else [])]
+    for graph in graphs:
+        _inline(graph, model)
+    own_bodies(model)
+
+
+def own_bodies(model: GraphModel) -> None:
+    """Give each node that holds functions copies of its own, with all calls in them inlined.
+
+    What such a node hands over then can be written into the body.
+    """
+    made: dict[str, Graph] = {}
+    graphs = deque([model.graph, *([model.initializer] if model.initializer else [])])
+    count = 0
+    while graphs:
+        graph = graphs.popleft()
+        for node in graph.nodes.values():
+            for reference in held(node):
+                body = copied(model.functions[reference.name], _free(reference.name, made))
+                made[body.name] = body
+                _inline(body, model)
+                count += len(body.nodes)
+                if count > MOST_NODES:
+                    raise _too_many()
+                graphs.append(body)
+                _refer(node, reference, body.name)
+    model.functions = made
+
+
+def held(node: Node) -> Iterator[FuncRef]:
+    """The functions that a node holds, each place once."""
+    for name in sorted(node.attrs):
+        value = node.attrs[name]
+        if isinstance(value, FuncRef):
+            yield value
+        elif isinstance(value, list):
+            yield from (item for item in value if isinstance(item, FuncRef))
+
+
+def copied_model(model: GraphModel) -> GraphModel:
+    """A copy of a model, to change without changing it."""
+    return replace(
+        model,
+        graph=copied(model.graph, model.graph.name),
+        functions={name: copied(body, name) for name, body in model.functions.items()},
+        initializer=None if model.initializer is None else copied(model.initializer, ""),
+        signature=replace(model.signature),
+        notes=list(model.notes),
+    )
+
+
+def copied(body: Graph, name: str) -> Graph:
+    """A copy of a graph under another name."""
+    result = Graph(name)
+    arguments = []
+    for node in body.inputs:
+        types = [value.type for value in node.outputs]
+        parameter = result.add(node.op, [], node.attrs, types, name=node.name)
+        result.inputs.append(parameter)
+        arguments.append(parameter.output)
+    inlined = inline_body(result, body, arguments, "")
+    result.outputs = inlined.outputs
+    result.output_names = list(body.output_names)
+    result.targets = inlined.targets
+    return result
+
+
+def _inline(graph: Graph, model: GraphModel) -> None:
+    calls = [node for node in graph.nodes.values() if node.op in CALLS]
+    if not calls:
+        return
+    waiting = deque(calls)
+    wrapper = _wrapper(graph)
+    waiters = _waiters(graph.nodes.values())
+    while waiting:
+        node = waiting.popleft()
+        body = model.functions[node.attrs["f"].name]
+        inlined = inline_body(graph, body, node.inputs, "" if node is wrapper else node.name)
+        for awaited, found in _waiters(inlined.nodes).items():
+            waiters.setdefault(awaited, []).extend(found)
+        _replace_call(graph, node, inlined, waiters)
+        waiting.extend(added for added in inlined.nodes if added.op in CALLS)
+        if len(graph.nodes) > MOST_NODES:
+            raise _too_many()
+
+
+def _wrapper(graph: Graph) -> Node | None:
+    """The call that gives all outputs of the main graph; None where there is no such call."""
+    makers = {value.node for value in graph.outputs}
+    node = next(iter(makers)) if len(makers) == 1 and not graph.name else None
+    return node if node is not None and node.op in CALLS else None
+
+
+def _replace_call(
+    graph: Graph, node: Node, inlined: Inlined, waiters: dict[Node, list[Node]]
+) -> None:
+    for old, new in zip(node.outputs, inlined.outputs, strict=True):
+        graph.replace(old, new)
+    # Who waited for the call waits for what it does, and its body for what the call waited for.
+    for other in waiters.pop(node, ()):
+        other.controls = [item for item in other.controls if item is not node]
+        _wait(other, inlined.targets, waiters)
+    if node.controls:
+        for added in inlined.nodes:
+            _wait(added, node.controls, waiters)
+    if node in graph.targets:
+        graph.targets = [item for item in graph.targets if item is not node] + inlined.targets
+    graph.erase(node)
+
+
+def _wait(node: Node, others: Sequence[Node], waiters: dict[Node, list[Node]]) -> None:
+    node.controls = [*node.controls, *others]
+    for other in others:
+        waiters.setdefault(other, []).append(node)
+
+
+def _waiters(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
+    found: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for other in node.controls:
+            found.setdefault(other, []).append(node)
+    return found
+
+
+def _refer(node: Node, old: FuncRef, name: str) -> None:
+    new = FuncRef(name)
+    for key, value in node.attrs.items():
+        if value is old:
+            node.attrs[key] = new
+        elif isinstance(value, list):
+            node.attrs[key] = [new if item is old else item for item in value]
+
+
+def _free(name: str, taken: dict[str, Graph]) -> str:
+    count, found = 0, name
+    while found in taken:
+        count += 1
+        found = f"{name}_{count}"
+    return found
+
+
+def _too_many() -> UnsupportedError:
+    return UnsupportedError(f"the functions of the model make more than {MOST_NODES:,} nodes")

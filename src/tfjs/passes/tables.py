@@ -1,0 +1,137 @@
+"""Hash tables, and what fills them before the first call.
+
+TF.js takes keys and values from constants, in a graph of their own (`runtime_contract.md` 1.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfjs.errors import CorruptFileError, UnsupportedError
+from tfjs.io.files import read_bytes
+from tfjs.ir.graph import Graph, GraphModel, Node, constant_of
+from tfjs.ir.tensor import Array
+from tfjs.ops.base import constant_array
+
+_FROM_FILES = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
+# What gives a table all its keys and values at once, with what TF.js calls it.
+_IMPORTS = {
+    "InitializeTable": "LookupTableImport",
+    "InitializeTableV2": "LookupTableImportV2",
+    "LookupTableImport": "LookupTableImport",
+    "LookupTableImportV2": "LookupTableImportV2",
+    "LookupTableInsert": "LookupTableImport",
+    "LookupTableInsertV2": "LookupTableImportV2",
+}
+_TABLES = {
+    "HashTable": "HashTable",
+    "HashTableV2": "HashTableV2",
+    "MutableHashTable": "HashTable",
+    "MutableHashTableV2": "HashTableV2",
+}
+_LARGEST_FILE = 1 << 30
+# Columns of a vocabulary file that are no columns.
+_WHOLE_LINE, _LINE_NUMBER = -2, -1
+
+
+def settle_tables(model: GraphModel) -> None:
+    """Let the initializer fill the tables of the main graph, and do no more.
+
+    Raises:
+        UnsupportedError: the model changes a table, or fills one from what it computes.
+        CorruptFileError: a vocabulary file does not fit.
+    """
+    tables = {node.name: node for node in model.graph.nodes.values() if node.op in _TABLES}
+    _refuse_changes(model.graph)
+    for node in tables.values():
+        node.op = _TABLES[node.op]
+    graph = model.initializer
+    if graph is None:
+        return
+    filled: list[Node] = []
+    for node in list(graph.nodes.values()):
+        if node.op not in _FROM_FILES and node.op not in _IMPORTS:
+            continue
+        table = node.inputs[0].node
+        if table.name not in tables:
+            continue
+        filled.append(_import_of(model, graph, node, table))
+        table.op = _TABLES.get(table.op, table.op)
+    for node in graph.nodes.values():
+        node.controls = []
+    graph.targets = filled
+    graph.prune()
+    if not filled:
+        model.initializer = None
+
+
+def _refuse_changes(graph: Graph) -> None:
+    changes = [n for n in graph.nodes.values() if n.op in _IMPORTS or n.op in _FROM_FILES]
+    if changes:
+        raise UnsupportedError(
+            "the model fills hash tables each time it runs; TF.js does so only before",
+            problems=[f"{node.name} ({node.op})" for node in changes],
+        )
+
+
+def _import_of(model: GraphModel, graph: Graph, node: Node, table: Node) -> Node:
+    if node.op in _IMPORTS:
+        node.op = _IMPORTS[node.op]
+        if any(constant_of(value) is None for value in node.inputs[1:3]):
+            raise UnsupportedError(
+                f"the keys and values of the table {table.name!r} are computed, not constant"
+            )
+        return node
+    name = constant_array(node.inputs[1])
+    file = None if name is None else model.assets.get(bytes(name.item()).decode(errors="replace"))
+    if file is None:
+        raise CorruptFileError(f"the file of the table {table.name!r} is not among the assets")
+    keys, values = _read(file, node, table)
+    known = [
+        node.inputs[0],
+        graph.constant(keys, name=f"{node.name}/keys"),
+        graph.constant(values, name=f"{node.name}/values"),
+    ]
+    attrs = {"Tin": table.attrs["key_dtype"], "Tout": table.attrs["value_dtype"]}
+    return graph.add(
+        "LookupTableImportV2", known, attrs, [], name=f"{node.name}/import", origin=node.origin
+    )
+
+
+def _read(file: Path, node: Node, table: Node) -> tuple[Array, Array]:
+    """Keys and values from a vocabulary file; how lines are read: lookup_util.cc in TensorFlow."""
+    data = read_bytes(file, limit=_LARGEST_FILE).replace(b"\r", b"")
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    size = node.attrs.get("vocab_size", -1)
+    if size >= 0:
+        if len(lines) < size:
+            raise CorruptFileError(f"has {len(lines)} lines, {size} were expected", where=str(file))
+        lines = lines[:size]
+    offset = node.attrs.get("offset", 0)
+    delimiter = node.attrs.get("delimiter", b"\t")
+    columns = []
+    for which in ("key", "value"):
+        index, dtype = node.attrs[f"{which}_index"], table.attrs[f"{which}_dtype"]
+        columns.append(_column(lines, index, dtype, delimiter, offset, str(file)))
+    return columns[0], columns[1]
+
+
+def _column(
+    lines: Sequence[bytes], index: int, dtype: str, delimiter: bytes, offset: int, where: str
+) -> Array:
+    if index == _LINE_NUMBER:
+        return np.arange(offset, offset + len(lines)).astype(dtype)
+    try:
+        found = lines if index == _WHOLE_LINE else [line.split(delimiter)[index] for line in lines]
+        if dtype == "string":
+            values = np.empty(len(found), object)
+            values[:] = found
+            return values
+        return np.array([float(item) if "float" in dtype else int(item) for item in found], dtype)
+    except (IndexError, ValueError, OverflowError) as error:
+        raise CorruptFileError(f"is no such vocabulary: {error}", where=where) from None
