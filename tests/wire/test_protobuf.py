@@ -186,7 +186,7 @@ def _unknown(message: Any) -> list[str]:
 @pytest.mark.tensorflow
 @pytest.mark.filterwarnings("default")  # what TensorFlow itself warns of is not ours
 def test_the_schemas_are_those_of_tensorflow() -> None:
-    from tensorflow.core.framework import tensor_slice_pb2
+    from tensorflow.core.framework import tensor_slice_pb2, variable_pb2
     from tensorflow.core.protobuf import (
         fingerprint_pb2,
         saved_model_pb2,
@@ -203,6 +203,7 @@ def test_the_schemas_are_those_of_tensorflow() -> None:
         trackable_object_graph_pb2,
         fingerprint_pb2,
         saved_metadata_pb2,
+        variable_pb2,
     ):
         for message in module.DESCRIPTOR.message_types_by_name.values():
             _collect(message, theirs)

@@ -25,6 +25,8 @@ Infer = Callable[[Node], Sequence[Shape]]
 # Gets the attributes and the inputs as arrays; gives one array, or a tuple for several outputs.
 Kernel = Callable[..., Any]
 
+# What Python and NumPy raise over attributes and inputs of a kind or number that no node has.
+_UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError)
 # A constant beyond this many elements is data, not a shape or an axis; nothing looks into it.
 MOST_LOOKED_AT = 1 << 12
 
@@ -91,7 +93,10 @@ def infer_types(node: Node, known: Definition | None = None) -> list[Type]:
         raise ValueError(f"{node.op} has no signature")
     dtypes = found.output_dtypes(node.attrs)
     op = find(node.op)
-    shapes = op.infer(node) if op is not None else [None] * len(dtypes)
+    try:
+        shapes = op.infer(node) if op is not None else [None] * len(dtypes)
+    except _UNFIT as error:
+        raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
     return [Type(dtype, shape) for dtype, shape in zip(dtypes, shapes, strict=True)]
 
 
@@ -104,9 +109,14 @@ def evaluate(node: Node, inputs: Sequence[Array]) -> list[Array]:
     op = find(node.op)
     if op is None or op.kernel is None:
         raise ValueError(f"{node.op} has no kernel")
-    with np.errstate(all="ignore"):
-        result = op.kernel(node.attrs, *inputs)
-    return [np.asarray(item) for item in (result if isinstance(result, tuple) else (result,))]
+    try:
+        with np.errstate(all="ignore"):
+            result = op.kernel(node.attrs, *inputs)
+    except _UNFIT as error:
+        raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
+    items = result if isinstance(result, tuple) else (result,)
+    # One string alone would become an array of characters.
+    return [np.asarray(item, object if isinstance(item, bytes) else None) for item in items]
 
 
 # For declarations --------------------------------------------------------------------------------
@@ -159,3 +169,21 @@ def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:
 def unknown(count: int = 1) -> Infer:
     """Outputs of which nothing is known."""
     return lambda node: [None] * count
+
+
+def of_constants(kernel: Kernel, infer: Infer) -> Infer:
+    """Shapes that depend on numbers: exact where these are small constants.
+
+    Args:
+        kernel: what the operation computes; what comes out is no larger than what goes in.
+        infer: the shapes for anything else.
+    """
+
+    def exact(node: Node) -> list[Shape]:
+        arrays = [constant_input(node, index) for index in range(len(node.inputs))]
+        if any(array is None for array in arrays):
+            return list(infer(node))
+        result = kernel(node.attrs, *arrays)
+        return [item.shape for item in (result if isinstance(result, tuple) else (result,))]
+
+    return exact

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tfjs.errors import CorruptFileError
-from tfjs.ir.tensor import ITEM_SIZES, Array, DerivedTensor, SpanTensor, Tensor
-from tfjs.wire.bundle import Bundle, BundleEntry
+from tfjs.formats.checkpoint import tensor_of
+from tfjs.ir.tensor import Tensor
+from tfjs.wire.bundle import Bundle
 from tfjs.wire.protobuf import parse
 
 _VALUE = "VARIABLE_VALUE"
@@ -66,26 +65,3 @@ class ObjectGraph:
                 if tensor is not None:
                     found[name] = tensor
         return found
-
-
-def tensor_of(entry: BundleEntry) -> Tensor:
-    """The lazy tensor of a checkpoint entry; pieces of a partitioned variable are joined.
-
-    Raises:
-        CorruptFileError: no variable has its dtype.
-    """
-    if entry.dtype_name not in ITEM_SIZES:
-        raise CorruptFileError(f"the variable {entry.key!r} has dtype {entry.dtype_name}")
-    if not entry.slices:
-        return SpanTensor(entry.dtype_name, entry.shape, [entry.span()])
-    dtype = "float32" if entry.dtype_name == "bfloat16" else entry.dtype_name
-
-    def joined() -> Array:
-        whole = np.empty(entry.shape, dtype=dtype)
-        for piece in entry.slices:
-            part = tensor_of(piece.entry)
-            sizes = zip(piece.starts, part.shape, strict=True)
-            whole[tuple(slice(start, start + size) for start, size in sizes)] = part.array()
-        return whole
-
-    return DerivedTensor(dtype, entry.shape, joined)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tfjs.errors import CorruptFileError, UnsupportedError
 from tfjs.formats.base import ReadOptions
+from tfjs.formats.checkpoint import tensor_of
 from tfjs.formats.keras_saved_model.metadata import (
     SAVED_MODEL,
     KerasMetadata,
@@ -17,7 +18,7 @@ from tfjs.formats.keras_saved_model.metadata import (
     has_keras_metadata,
     read_metadata,
 )
-from tfjs.formats.keras_saved_model.objects import ObjectGraph, tensor_of
+from tfjs.formats.keras_saved_model.objects import ObjectGraph
 from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Training, Weight
 from tfjs.layers.base import Slot
 from tfjs.layers.dialects.read import MODEL_CLASSES, damaged, read_model

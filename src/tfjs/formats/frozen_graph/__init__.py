@@ -1,0 +1,14 @@
+"""Frozen graphs: a GraphDef of TensorFlow whose variables are constants."""
+
+from __future__ import annotations
+
+from tfjs.formats.base import Format
+from tfjs.formats.frozen_graph.read import read, sniff
+
+FORMAT = Format(
+    name="frozen-graph",
+    title="frozen TensorFlow graph",
+    sniff=sniff,
+    read=read,
+    options=frozenset({"output_node_names"}),
+)

@@ -1,0 +1,192 @@
+"""Arithmetic that TF.js does in another way, or not at all.
+
+Source of what TF.js does: `runtime_contract.md` 1.11 and D4, D5, D9 of section 7.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfjs.ir.graph import Node, Value
+from tfjs.passes.build import Builder
+from tfjs.passes.legal.common import make, shape_of
+from tfjs.passes.rules import RuleSet
+
+RULES = RuleSet()
+
+
+def truncated_quotient(build: Builder, x: Value, y: Value) -> Value:
+    """x / y of int32 towards zero, from TF.js's quotient towards minus infinity."""
+    quotient = make(build, "FloorDiv", x, y)
+    rest = make(build, "Sub", x, make(build, "Mul", quotient, y))
+    negative = make(build, "Less", quotient, 0)
+    inexact = make(build, "NotEqual", rest, 0)
+    one_more = build.cast(make(build, "LogicalAnd", negative, inexact), "int32")
+    return make(build, "AddV2", quotient, one_more)
+
+
+@RULES.rule("Div", "TruncateDiv")
+def integer_division(node: Node, build: Builder) -> list[Value] | None:
+    """C's division of integers; of floats `TruncateDiv` has no kernel. Exact."""
+    x, y = node.inputs
+    if x.dtype == "int32":
+        return [truncated_quotient(build, x, y)]
+    return None if node.op == "Div" else [make(build, "RealDiv", x, y)]
+
+
+@RULES.rule("RealDiv")
+def integer_real_division(node: Node, build: Builder) -> list[Value] | None:
+    """On integers TF.js would round down. Exact."""
+    x, y = node.inputs
+    return [truncated_quotient(build, x, y)] if x.dtype == "int32" else None
+
+
+@RULES.rule("FloorDiv")
+def float_floor_division(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js gives integers for it. Exact."""
+    if node.inputs[0].dtype != "float32":
+        return None
+    return [make(build, "Floor", make(build, "RealDiv", *node.inputs))]
+
+
+@RULES.rule("Mod", "TruncateMod")
+def truncated_remainder(node: Node, build: Builder) -> list[Value]:
+    """C's remainder has the sign of x; TF.js's has that of y. Exact."""
+    x, y = node.inputs
+    rest = make(build, "FloorMod", make(build, "Abs", x), make(build, "Abs", y))
+    return [make(build, "Mul", make(build, "Sign", x), rest)]
+
+
+@RULES.rule("Softsign")
+def softsign(node: Node, build: Builder) -> list[Value]:
+    """x / (1 + |x|), as TensorFlow's kernel."""
+    x = node.inputs[0]
+    return [make(build, "RealDiv", x, make(build, "AddV2", make(build, "Abs", x), 1.0))]
+
+
+@RULES.rule("Xlogy", "Xlog1py", "Xdivy")
+def nothing_times_anything(node: Node, build: Builder) -> list[Value]:
+    """x log y, x log(1 + y) or x / y, and 0 where x is 0. Exact."""
+    x, y = node.inputs
+    if node.op == "Xdivy":
+        value = make(build, "RealDiv", x, y)
+    else:
+        log = make(build, "Log" if node.op == "Xlogy" else "Log1p", y)
+        value = make(build, "Mul", x, log)
+    return [_unless_zero(build, x, value)]
+
+
+@RULES.rule("MulNoNan")
+def product_without_nan(node: Node, build: Builder) -> list[Value]:
+    """x y, and 0 where y is 0. Exact."""
+    return [_unless_zero(build, node.inputs[1], make(build, "Mul", *node.inputs))]
+
+
+def _unless_zero(build: Builder, x: Value, value: Value) -> Value:
+    return make(build, "SelectV2", make(build, "Equal", x, 0.0), 0.0, value)
+
+
+@RULES.rule("Inv")
+def inverse(node: Node, build: Builder) -> list[Value]:
+    """The old name of Reciprocal. Exact."""
+    return [make(build, "Reciprocal", node.inputs[0])]
+
+
+@RULES.rule("Rint")
+def round_to_even(node: Node, build: Builder) -> list[Value]:
+    """TF.js's Round rounds halves to even numbers. Exact."""
+    return [make(build, "Round", node.inputs[0])]
+
+
+@RULES.rule("L2Loss")
+def half_of_squares(node: Node, build: Builder) -> list[Value]:
+    """Half the sum of squares; the sum may be taken in another order."""
+    x = node.inputs[0]
+    axes = list(range(len(shape_of(x))))
+    return [make(build, "Mul", make(build, "Sum", make(build, "Square", x), axes), 0.5)]
+
+
+@RULES.rule("ApproximateEqual")
+def nearly_equal(node: Node, build: Builder) -> list[Value]:
+    """|x - y| < tolerance. Exact."""
+    distance = make(build, "Abs", make(build, "Sub", *node.inputs))
+    return [make(build, "Less", distance, node.attrs["tolerance"])]
+
+
+@RULES.rule("AccumulateNV2")
+def sum_of_all(node: Node, build: Builder) -> list[Value]:
+    """AddN by another name. Exact."""
+    return [make(build, "AddN", *node.inputs)]
+
+
+@RULES.rule("ClipByValue")
+def clip(node: Node, build: Builder) -> list[Value] | None:
+    """Integers (wrong on wasm), and bounds that are no scalars, by Minimum and Maximum. Exact."""
+    x, low, high = node.inputs
+    if x.dtype == "float32" and low.shape == () and high.shape == ():
+        return None
+    return [make(build, "Minimum", make(build, "Maximum", x, low), high)]
+
+
+@RULES.rule("Mean")
+def integer_mean(node: Node, build: Builder) -> list[Value] | None:
+    """The mean of integers is an integer, rounded towards zero. Exact."""
+    x, axes = node.inputs
+    if x.dtype != "int32":
+        return None
+    keep = node.attrs.get("keep_dims", False)
+    total = make(build, "Sum", x, axes, keep_dims=keep)
+    count = make(build, "Sum", make(build, "OnesLike", x), axes, keep_dims=keep)
+    return [truncated_quotient(build, total, count)]
+
+
+@RULES.rule("ArgMax", "ArgMin")
+def position_among_booleans(node: Node, build: Builder) -> list[Value] | None:
+    """Booleans as integers. Exact."""
+    x, axis = node.inputs
+    if x.dtype != "bool":
+        return None
+    return [make(build, node.op, build.cast(x, "int32"), axis, output_type="int32")]
+
+
+@RULES.rule("Angle")
+def angle(node: Node, build: Builder) -> list[Value]:
+    """The angle of complex numbers."""
+    return [make(build, "Atan2", _part(build, node, "Imag"), _part(build, node, "Real"))]
+
+
+@RULES.rule("Conj")
+def conjugate(node: Node, build: Builder) -> list[Value]:
+    """The conjugate of complex numbers; real ones as they are. Exact."""
+    if node.inputs[0].dtype != "complex64":
+        return [node.inputs[0]]
+    imaginary = make(build, "Neg", _part(build, node, "Imag"))
+    return [make(build, "Complex", _part(build, node, "Real"), imaginary, Tout="complex64")]
+
+
+def _part(build: Builder, node: Node, op: str) -> Value:
+    return make(build, op, node.inputs[0], Tout="float32")
+
+
+# A Chebyshev fit: Numerical Recipes in C (2nd edition), section 6.2, its "erfcc"; the
+# relative error is below 1.2e-7 everywhere.
+_ERFC = (
+    *(0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807),
+    *(-0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223),
+)
+
+
+@RULES.rule("Erfc")
+def complementary_error(node: Node, build: Builder) -> list[Value]:
+    """By a fit with a relative error of 1.2e-7: 1 - Erf would lose the small numbers."""
+    x = node.inputs[0]
+    size = make(build, "Abs", x)
+    t = make(build, "Reciprocal", make(build, "AddV2", make(build, "Mul", size, 0.5), 1.0))
+    power = make(build, "Mul", t, _ERFC[0])
+    for number in _ERFC[1:-1]:
+        power = make(build, "Mul", make(build, "AddV2", power, number), t)
+    power = make(build, "AddV2", power, _ERFC[-1])
+    power = make(build, "Sub", power, make(build, "Square", x))
+    right = make(build, "Mul", t, make(build, "Exp", power))
+    left = make(build, "Sub", 2.0, right)
+    return [make(build, "SelectV2", make(build, "Less", x, np.float32(0)), left, right)]
