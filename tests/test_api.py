@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -243,11 +244,12 @@ def test_every_writer_is_among_them() -> None:
 
 @pytest.mark.parametrize("case", WRITERS)
 def test_save_writes_what_convert_writes(case: str, tmp_path: Path) -> None:
-    kind, name, options = WRITERS[case]
+    kind, name, _ = WRITERS[case]
+    options: Any = WRITERS[case][2]
     source = seeds.SEEDS[kind][1](tmp_path / "source")
-    one = tfjs.convert(source, tmp_path / "one" / name, **options)  # type: ignore[arg-type]
+    one = tfjs.convert(source, tmp_path / "one" / name, **options)
     model = tfjs.load(source)
-    other = model.save(tmp_path / "other" / name, **options)  # type: ignore[arg-type]
+    other = model.save(tmp_path / "other" / name, **options)
     assert dataclasses.replace(other, dest=one.dest) == one
     assert one.dest_format == case.partition(" ")[0]
     assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
@@ -256,6 +258,7 @@ def test_save_writes_what_convert_writes(case: str, tmp_path: Path) -> None:
 _CONVERT_ALL = """
 import sys
 from pathlib import Path
+from typing import Any
 from tests.support import seeds
 from tests.test_api import WRITERS
 import tfjs

@@ -71,7 +71,6 @@ class TestAFunction:
         ]
         assert model.signature.outputs == ["found", "y"]
         assert [value.dtype for value in model.graph.outputs] == ["int64", "float32"]
-        assert model.signature.structured
 
     def test_a_variable_and_a_constant(self, called: Any, tensorflow: ModuleType) -> None:
         model = live_graph(called)
@@ -104,7 +103,6 @@ class TestAFunction:
 def test_a_list_of_results_and_dtypes(module: Any) -> None:
     model = live_graph(module.others)
     assert model.signature.outputs == ["output_0", "output_1"]
-    assert not model.signature.structured
     assert values(model) == {"half": [0.5, -1.5], "text": ["é".encode()]}
     assert model.variables["half"].array().dtype == np.float32
 
@@ -120,7 +118,7 @@ class TestAModule:
 
     def test_a_loaded_one(self, module: Any, tensorflow: ModuleType, tmp_path: Path) -> None:
         tf = tensorflow
-        signatures = {"serving_default": module, "o": module.others}
+        signatures = {"serving_default": module.__call__, "o": module.others}
         tf.saved_model.save(module, str(tmp_path), signatures=signatures)
         loaded = tf.saved_model.load(str(tmp_path))
         assert is_live_function(loaded)
@@ -153,11 +151,17 @@ class TestRefusals:
         with pytest.raises(UnsupportedError, match="neither a variable nor a table"):
             live_graph(function)
 
-    def test_a_value_that_is_gone(self, tensorflow: ModuleType) -> None:
+    def test_a_value_that_is_gone(
+        self, tensorflow: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         tf = tensorflow
         v = tf.Variable([1.0], name="v")
         model = live_graph(tf.function(lambda: v + 0.0, input_signature=[]))
-        tf.raw_ops.DestroyResourceOp(resource=v.handle)
+
+        def gone(variable: Any) -> None:
+            raise tf.errors.NotFoundError(None, None, "deleted")
+
+        monkeypatch.setattr(type(v), "numpy", gone)
         with pytest.raises(ConversionError, match="does not give a value"):
             values(model)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfjs._convert import Report, convert
+    from tfjs._convert import Report, convert, freeze
     from tfjs.errors import (
         ConversionError,
         CorruptFileError,
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
+    from tfjs.ir.graph import GraphModel, Signature
     from tfjs.model import Model, load
 
 __all__ = [
     "ConversionError",
     "CorruptFileError",
     "FormatError",
+    "GraphModel",
     "MissingDependencyError",
     "Model",
     "Report",
+    "Signature",
     "TfjsError",
     "UnknownFormatError",
     "UnsafeFileError",
@@ -38,6 +41,7 @@ __all__ = [
     "VerificationError",
     "__version__",
     "convert",
+    "freeze",
     "load",
 ]
 
@@ -45,6 +49,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "convert": "tfjs._convert",
+    "freeze": "tfjs._convert",
+    "GraphModel": "tfjs.ir.graph",
+    "Signature": "tfjs.ir.graph",
     "Report": "tfjs._convert",
     "load": "tfjs.model",
     "Model": "tfjs.model",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, overload
 
 from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import (
@@ -24,6 +24,7 @@ from tfjs.formats.base import (
     Written,
 )
 from tfjs.formats.registry import for_output, named, reader_of
+from tfjs.io.paths import inside
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
 from tfjs.live import is_live_model, saved
@@ -82,6 +83,7 @@ class Report:
         return json.dumps(asdict(self))
 
 
+@overload
 def convert(
     source: str | os.PathLike[str] | Any,
     dest: str | os.PathLike[str],
@@ -96,6 +98,7 @@ def convert(
     metadata: Mapping[str, Any] | None = None,
     custom_layers: Literal["refuse", "keep"] = "refuse",
     signature: str | None = None,
+    signatures: None = None,
     saved_model_tags: Sequence[str] | None = None,
     output_node_names: Sequence[str] = (),
     control_flow: Literal["auto", "v1", "v2"] = "auto",
@@ -103,11 +106,63 @@ def convert(
     strip_debug_ops: bool = True,
     structured_outputs: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Report:
+) -> Report: ...
+
+
+@overload
+def convert(
+    source: str | os.PathLike[str] | Any,
+    dest: str | os.PathLike[str],
+    *,
+    from_: str | None = None,
+    to: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    quantize: QuantizationMap | None = None,
+    dequantize: bool = False,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+    split_weights_by_layer: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    custom_layers: Literal["refuse", "keep"] = "refuse",
+    signature: str | None = None,
+    signatures: Sequence[str] | Literal["all"],
+    saved_model_tags: Sequence[str] | None = None,
+    output_node_names: Sequence[str] = (),
+    control_flow: Literal["auto", "v1", "v2"] = "auto",
+    skip_op_check: bool = False,
+    strip_debug_ops: bool = True,
+    structured_outputs: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Report]: ...
+
+
+def convert(
+    source: str | os.PathLike[str] | Any,
+    dest: str | os.PathLike[str],
+    *,
+    from_: str | None = None,
+    to: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    quantize: QuantizationMap | None = None,
+    dequantize: bool = False,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+    split_weights_by_layer: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    custom_layers: Literal["refuse", "keep"] = "refuse",
+    signature: str | None = None,
+    signatures: Sequence[str] | Literal["all"] | None = None,
+    saved_model_tags: Sequence[str] | None = None,
+    output_node_names: Sequence[str] = (),
+    control_flow: Literal["auto", "v1", "v2"] = "auto",
+    skip_op_check: bool = False,
+    strip_debug_ops: bool = True,
+    structured_outputs: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report | list[Report]:
     """Convert a model.
 
     Args:
-        source: path of a model, or a live model of Keras 3 or tf_keras.
+        source: path of a model; the address of a TensorFlow Hub module; a live model of Keras 3 or
+            tf_keras; a tf.function, concrete function or module of TensorFlow; or a `GraphModel`.
         dest: path of the result; a folder for TF.js, `.keras` or `.h5` for Keras.
         from_: format of the source; recognised when None.
         to: format of the result; taken from `dest` when None.
@@ -120,6 +175,7 @@ def convert(
         metadata: user-defined metadata for the result.
         custom_layers: "keep" passes layers of unknown classes on by name, "refuse" refuses.
         signature: the signature of a SavedModel; `serving_default`, or the only one, when None.
+        signatures: several signatures, or "all"; each goes to a folder of its name in `dest`.
         saved_model_tags: the tags of its metagraph; "serve" when None.
         output_node_names: the outputs of a frozen graph; found when empty.
         control_flow: how a graph model branches and loops: "v1" with Switch and Merge, "v2" with
@@ -130,7 +186,7 @@ def convert(
         progress: told the bytes of weights written so far, and of all.
 
     Returns:
-        What was read, rewritten and written.
+        What was read, rewritten and written; a list, one a signature, where `signatures` is given.
 
     Raises:
         FormatError: the source is missing, damaged or unsafe.
@@ -147,51 +203,109 @@ def convert(
         tags=None if saved_model_tags is None else tuple(saved_model_tags),
         output_node_names=tuple(output_node_names),
     )
-    with _opened(source) as (path, label):
-        reader = _chosen(reader_of(path, from_), from_, to, reading)
-        content = read(path, reader, reading)
-        writer = writer_for(target, to, content)
-        options = WriteOptions(
-            shard_size=shard_size,
-            split_weights_by_layer=split_weights_by_layer,
-            quantize=quantize or {},
-            dequantize=dequantize,
-            metadata=metadata or {},
-            custom_layers=custom_layers,
-            control_flow=control_flow,
-            skip_op_check=skip_op_check,
-            strip_debug_ops=strip_debug_ops,
-            structured_outputs=structured_outputs,
+    writing = WriteOptions(
+        shard_size=shard_size,
+        split_weights_by_layer=split_weights_by_layer,
+        quantize=quantize or {},
+        dequantize=dequantize,
+        metadata=metadata or {},
+        custom_layers=custom_layers,
+        control_flow=control_flow,
+        skip_op_check=skip_op_check,
+        strip_debug_ops=strip_debug_ops,
+        structured_outputs=structured_outputs,
+    )
+    if progress is not None:
+        writing = replace(writing, progress=progress)
+    if signatures is None:
+        return _convert(source, target, from_, to, reading, writing)
+    if signature is not None:
+        raise UsageError("either signature or signatures can be given, not both")
+    source = local(source)
+    names = _signatures(source, from_, reading) if signatures == "all" else signatures
+    where = str(source) if isinstance(source, Path) else type(source).__name__
+    return [
+        _convert(
+            source,
+            inside(target, name, where=where),
+            from_,
+            to or "tfjs-graph",
+            replace(reading, signature=name),
+            writing,
         )
-        if progress is not None:
-            options = replace(options, progress=progress)
-        written = write(content, target, writer, options)
-    return report_of(label, reader, content, target, writer, written)
+        for name in names
+    ]
 
 
-def convert_all(
+def freeze(
     source: str | os.PathLike[str] | Any,
-    dest: str | os.PathLike[str],
     *,
+    from_: str | None = None,
     signature: str | None = None,
-    **options: Any,
-) -> Iterator[Report]:
-    """Convert as `convert` does; the signature "all" makes a folder in `dest` for each signature.
+    saved_model_tags: Sequence[str] | None = None,
+    output_node_names: Sequence[str] = (),
+) -> GraphModel:
+    """The graph of a source with its variables as constants and its calls inlined.
+
+    What comes out may be changed, its `signature` above all, and given to `convert`. Values of
+    variables are read when they are needed: the source must stay until then.
+
+    Args:
+        source: what `convert` takes and is a graph: a SavedModel, a frozen graph, a hub module, or
+            a function or module of TensorFlow.
+        from_: format of the source; recognised when None.
+        signature: see `convert`.
+        saved_model_tags: see `convert`.
+        output_node_names: see `convert`.
 
     Raises:
-        UsageError: the source has no signatures to choose from.
+        FormatError: the source is missing, damaged or unsafe.
+        UnsupportedError: it is no graph, or a variable has no value or changes in a run.
+        UsageError: arguments make no sense.
     """
-    if signature != "all":
-        yield convert(source, dest, signature=signature, **options)
-        return
-    path = Path(source)
-    reader = reader_of(path, options.get("from_"))
+    from tfjs.passes.inline import copied_model  # noqa: PLC0415 - layers models need none of it
+    from tfjs.passes.pipeline import freeze_whole  # noqa: PLC0415
+
+    reading = ReadOptions(
+        signature=signature,
+        tags=None if saved_model_tags is None else tuple(saved_model_tags),
+        output_node_names=tuple(output_node_names),
+    )
+    with opened(source, from_, "tfjs-graph", reading) as (content, label, _):
+        if not isinstance(content, GraphModel):
+            raise UnsupportedError("is no graph", where=label)
+        model = copied_model(content)
+        freeze_whole(model)
+    return model
+
+
+def _convert(
+    source: Any,
+    target: Path,
+    from_: str | None,
+    to: str | None,
+    reading: ReadOptions,
+    writing: WriteOptions,
+) -> Report:
+    with opened(source, from_, to, reading) as (content, label, source_format):
+        writer = writer_for(target, to, content)
+        written = write(content, target, writer, writing)
+    return report_of(label, source_format, content, target, writer, written)
+
+
+def _signatures(source: Any, from_: str | None, options: ReadOptions) -> list[str]:
+    """The names of all signatures that a source has."""
+    if not isinstance(source, Path):
+        from tfjs.live_tensorflow import is_live_function, live_signatures  # noqa: PLC0415
+
+        names = live_signatures(source) if is_live_function(source) else []
+        if not names:
+            raise UsageError(f"a {type(source).__name__} has no signatures")
+        return names
+    reader = _chosen(reader_of(source, from_), from_, "tfjs-graph", options)
     if reader.signatures is None:
         raise UsageError(f"a {reader.title} has no signatures")
-    tags = options.get("saved_model_tags")
-    names = reader.signatures(path, ReadOptions(tags=None if tags is None else tuple(tags)))
-    for name in names:
-        yield convert(source, output_path(dest) / name, signature=name, **options)
+    return reader.signatures(source, options)
 
 
 def output_path(dest: str | os.PathLike[str]) -> Path:
@@ -222,10 +336,7 @@ def read(path: Path, reader: Format, options: ReadOptions) -> Content:
     Raises:
         UsageError: an option is given that means nothing to the format.
     """
-    for field in fields(options):
-        given = getattr(options, field.name)
-        if given not in (None, ()) and field.name not in reader.options:
-            raise UsageError(f"{_OPTION[field.name]} means nothing to {reader.title}s")
+    _only(options, reader.title, reader.options)
     return reader.read(path, options)
 
 
@@ -274,21 +385,83 @@ def _write_graph(model: GraphModel, path: Path, writer: Writer, options: WriteOp
     return written
 
 
+class Opened(NamedTuple):
+    """A source that is being read.
+
+    Attributes:
+        content: what it holds.
+        label: what the report calls it.
+        format: the name of its format, or what kind of live object it is.
+    """
+
+    content: Content
+    label: str
+    format: str
+
+
 @contextmanager
-def _opened(source: Any) -> Iterator[tuple[Path, str]]:
-    """A path to read the source from, and what the report calls it."""
-    if isinstance(source, str | os.PathLike):
-        if not os.fspath(source):
-            raise UsageError("the source path is empty")
-        yield Path(source), os.fspath(source)
-    elif is_live_model(source):
+def opened(
+    source: Any, from_: str | None, to: str | None, options: ReadOptions
+) -> Iterator[Opened]:
+    """Read a source, of any kind that `convert` takes; its weights last as long as the context.
+
+    Raises:
+        UsageError: it is an object of another kind, or an option means nothing to it.
+        FormatError: it is missing, damaged or unsafe.
+    """
+    source = local(source)
+    if isinstance(source, Path):
+        reader = _chosen(reader_of(source, from_), from_, to, options)
+        yield Opened(read(source, reader, options), os.fspath(source), reader.name)
+        return
+    kind = type(source).__name__
+    if is_live_model(source):
         with tempfile.TemporaryDirectory(prefix="tfjs-") as folder:
-            yield saved(source, Path(folder)), type(source).__name__
-    else:
+            path = saved(source, Path(folder))
+            reader = reader_of(path, from_)
+            yield Opened(read(path, reader, options), kind, reader.name)
+        return
+    _only(options, kind, {"signature"})
+    if isinstance(source, GraphModel):
+        _only(options, kind, set())
+        yield Opened(source, kind, "graph")
+        return
+    from tfjs.live_tensorflow import is_live_function, live_graph  # noqa: PLC0415
+
+    if not is_live_function(source):
         raise UsageError(
-            f"cannot convert an object of type {type(source).__name__}",
-            hint="give the path of a model, or a model of Keras 3 or tf_keras",
+            f"cannot convert an object of type {kind}",
+            hint="give the path of a model, a model of Keras 3 or tf_keras, or a function or "
+            "module of TensorFlow",
         )
+    yield Opened(live_graph(source, options.signature), kind, "tensorflow")
+
+
+def local(source: Any) -> Any:
+    """The path of a source on this machine, where it is a path or an address; else the object.
+
+    Raises:
+        UsageError: the path is empty.
+        FormatError: the address cannot be downloaded.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return source
+    text = os.fspath(source)
+    if not text:
+        raise UsageError("the source path is empty")
+    if isinstance(text, str) and "://" in text:
+        from tfjs.formats.tf_hub.remote import fetched, is_handle  # noqa: PLC0415 - few need it
+
+        if is_handle(text):
+            return fetched(text)
+    return Path(source)
+
+
+def _only(options: ReadOptions, what: str, allowed: Collection[str]) -> None:
+    """Refuse options that mean nothing to a source."""
+    for field in fields(options):
+        if getattr(options, field.name) not in (None, ()) and field.name not in allowed:
+            raise UsageError(f"{_OPTION[field.name]} means nothing to {what}s")
 
 
 def writer_for(dest: Path, to: str | None, content: Content) -> Format:
@@ -303,7 +476,7 @@ def writer_for(dest: Path, to: str | None, content: Content) -> Format:
 
 
 def report_of(
-    label: str, reader: Format, content: Content, dest: Path, writer: Format, written: Written
+    label: str, source_format: str, content: Content, dest: Path, writer: Format, written: Written
 ) -> Report:
     """The report of a conversion."""
     layers = 0
@@ -317,7 +490,7 @@ def report_of(
         parameters = sum(entry.tensor.size for entry in content.tensors())
     return Report(
         source=label,
-        source_format=reader.name,
+        source_format=source_format,
         producer=content.producer,
         dest=str(dest),
         dest_format=writer.name,

@@ -67,7 +67,7 @@ def live_graph(value: Any, signature: str | None = None) -> GraphModel:
     graph.inputs = [graph.nodes[name] for name in places[:own]]
     model = GraphModel(
         graph=graph,
-        signature=Signature(places[:own], *_output_keys(concrete)),
+        signature=Signature(places[:own], _output_keys(concrete)),
         functions=functions,
         producer=_version(),
     )
@@ -161,12 +161,12 @@ def _graph_def(concrete: Any, label: str) -> bytes:
     return data
 
 
-def _output_keys(concrete: Any) -> tuple[list[str], bool]:
+def _output_keys(concrete: Any) -> list[str]:
     """The keys of a flat dict, whose tensors come sorted by key; else `output_0` and so on."""
     structure, count = concrete.structured_outputs, len(concrete.outputs)
     if isinstance(structure, Mapping) and len(structure) == count:
-        return sorted(map(str, structure)), True
-    return [f"output_{index}" for index in range(count)], False
+        return sorted(map(str, structure))
+    return [f"output_{index}" for index in range(count)]
 
 
 # What the function captures ----------------------------------------------------------------------

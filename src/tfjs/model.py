@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tfjs._convert import Report, output_path, read, report_of, write, writer_for
+from tfjs._convert import Report, local, output_path, read, report_of, write, writer_for
 from tfjs.formats.base import (
     DEFAULT_SHARD_SIZE,
     Content,
@@ -79,6 +79,10 @@ class Model:
         split_weights_by_layer: bool = False,
         metadata: Mapping[str, Any] | None = None,
         custom_layers: Literal["refuse", "keep"] = "refuse",
+        control_flow: Literal["auto", "v1", "v2"] = "auto",
+        skip_op_check: bool = False,
+        strip_debug_ops: bool = True,
+        structured_outputs: bool = False,
     ) -> Report:
         """Save the model; arguments and errors are those of `tfjs.convert`."""
         path = output_path(dest)
@@ -90,9 +94,13 @@ class Model:
             dequantize=dequantize,
             metadata=metadata or {},
             custom_layers=custom_layers,
+            control_flow=control_flow,
+            skip_op_check=skip_op_check,
+            strip_debug_ops=strip_debug_ops,
+            structured_outputs=structured_outputs,
         )
         written = write(self.content, path, writer, options)
-        return report_of(self._source, self._reader, self.content, path, writer, written)
+        return report_of(self._source, self._reader.name, self.content, path, writer, written)
 
     def __repr__(self) -> str:
         return f"<tfjs.Model {self.name!r} from {self.format}, {len(self.weights)} weights>"
@@ -110,7 +118,7 @@ def load(
     """Load a model of any format that tfjs reads; weights stay in the file until used.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or the address of a TensorFlow Hub module.
         from_: its format; recognised when None.
         weights: the weights file of an architecture JSON; found beside it when None.
         signature: the signature of a SavedModel; `serving_default`, or the only one, when None.
@@ -121,7 +129,7 @@ def load(
         FormatError: it is missing, damaged or unsafe, or no reader recognises it.
         UsageError: an argument means nothing to the format.
     """
-    source = Path(path)
+    source = local(path)
     reader = reader_of(source, from_)
     options = ReadOptions(
         weights=Path(weights) if weights else None,

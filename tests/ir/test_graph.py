@@ -89,9 +89,7 @@ def test_unused_inputs_stay() -> None:
 def test_a_cycle_is_an_error_that_names_a_node() -> None:
     graph, (_, a, _, c) = chain()
     graph.set_input(a, 0, c.output)
-    with pytest.raises(
-        CorruptFileError, match=r"has a cycle, at or before the node '[abc]'"
-    ):
+    with pytest.raises(CorruptFileError, match=r"has a cycle, at or before the node '[abc]'"):
         graph.ordered()
 
 

@@ -89,7 +89,7 @@ def test_variables_become_constants(tensorflow: ModuleType) -> None:
     weight = tf.Variable([[1.0, 2.0], [3.0, 4.0]], name="weight")
     rows = tf.Variable(np.arange(12, dtype=np.float32).reshape(4, 3), name="rows")
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function
     def inner(x: Any) -> Any:
         return tf.matmul(x, weight), tf.gather(rows, [2, 0])
 

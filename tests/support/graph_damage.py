@@ -8,9 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from google.protobuf import text_format
+from google.protobuf import json_format, text_format
 from google.protobuf.message import Message
 
+from tests.support.graph_changes import change_graph
+from tests.support.protocol import JsonObject
 from tests.wire.table_writer import table as write_table
 from tfjs.wire.protobuf import message_class
 from tfjs.wire.table import read_table
@@ -43,7 +45,7 @@ def damaged_message(full_name: str) -> Change:
     def change(data: bytes, rng: Random) -> tuple[bytes, str]:
         message: Any = message_class(full_name)()
         message.ParseFromString(data)
-        what = _damage(message, rng)
+        what = _damage_any(message, rng)
         return message.SerializeToString(), what
 
     return change
@@ -55,7 +57,7 @@ def damaged_text(full_name: str) -> Change:
     def change(data: bytes, rng: Random) -> tuple[bytes, str]:
         message: Any = message_class(full_name)()
         text_format.Parse(data.decode(), message, descriptor_pool=message.DESCRIPTOR.file.pool)
-        what = _damage(message, rng)
+        what = _damage_any(message, rng)
         return text_format.MessageToString(message).encode(), what
 
     return change
@@ -84,6 +86,28 @@ def damaged_archive(data: bytes, rng: Random) -> tuple[bytes, str]:
     total = 8 * 32 + sum(tar[at : at + 148]) + sum(tar[at + 156 : at + 512])
     tar[at + 148 : at + 156] = f"{total:06o}\0 ".encode()
     return gzip.compress(bytes(tar), mtime=0), f"the header at {at} changed at {place - at}"
+
+
+def damaged_graph_json(document: JsonObject, rng: Random) -> str:
+    """Changes the graph in a parsed `model.json`; tells what it did."""
+    graph: Any = json_format.ParseDict(
+        document["modelTopology"],
+        message_class("tensorflow.GraphDef")(),
+        ignore_unknown_fields=True,
+    )
+    what = change_graph(graph, rng)
+    document["modelTopology"] = json_format.MessageToDict(graph)
+    return what
+
+
+def _damage_any(message: Any, rng: Random) -> str:
+    """Damages fields anywhere, or changes what the graph in the message means."""
+    graph = message
+    if message.DESCRIPTOR.name == "SavedModel" and message.meta_graphs:
+        graph = rng.choice(message.meta_graphs).graph_def
+    if graph.DESCRIPTOR.name != "GraphDef" or rng.random() < 0.35:
+        return _damage(message, rng)
+    return "; ".join(change_graph(graph, rng) for _ in range(rng.choice((1, 1, 1, 2, 4))))
 
 
 def _damage(message: Any, rng: Random) -> str:

@@ -96,7 +96,7 @@ def _with_inputs(graph: Graph, concrete: Any) -> None:
 
 
 def _narrow(array: Array) -> Array:
-    kinds = {"f": np.float32, "i": np.int32, "u": np.int32, "c": np.complex64}
+    kinds = {"f": np.float32, "i": np.int32, "u": np.int32, "c": np.complex64, "S": object}
     kind = kinds.get(array.dtype.kind)
     return array if kind is None else array.astype(kind)
 

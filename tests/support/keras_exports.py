@@ -147,11 +147,9 @@ def main(name: str, folder: Path) -> None:
     model.export(str(folder / "model"), verbose=False)
     answers = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
     named = answers if isinstance(answers, dict) else {"": answers}
-    np.savez(
-        folder / "golden.npz",
-        **{f"in:{index}": array for index, array in enumerate(inputs)},
-        **{f"out:{key}": np.asarray(value) for key, value in named.items()},
-    )
+    golden: dict[str, Any] = {f"in:{index}": array for index, array in enumerate(inputs)}
+    golden |= {f"out:{key}": np.asarray(value) for key, value in named.items()}
+    np.savez(folder / "golden.npz", **golden)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from tests.support.graph_damage import damaged_graph_json, of_graphs
 from tests.support.keras_damage import damage_configuration, damage_listing
 from tfjs.wire.protobuf import message_class
 
@@ -56,6 +57,9 @@ def _structure(file: Path) -> _Change | None:
     """What damages the meaning of a file, None where its bytes are only weights."""
     if file.name == "keras_metadata.pb":
         return _damaged_metadata
+    of_graph = of_graphs(file)
+    if of_graph is not None:
+        return of_graph
     with file.open("rb") as opened:
         return _structure_of(opened.read(8))
 
@@ -213,11 +217,20 @@ def _damaged_json(data: bytes, rng: Random) -> tuple[bytes, str]:
 
 
 def _damaged_text(text: str, rng: Random) -> tuple[str, str]:
-    document, what = _damaged_document(json.loads(text), rng)
+    original = json.loads(text)
+    if _has_graph(original) and rng.random() < 0.6:
+        what = damaged_graph_json(original, rng)
+        return json.dumps(original), what
+    document, what = _damaged_document(original, rng)
     try:
         return json.dumps(document, ensure_ascii=rng.random() < 0.5), what
     except RecursionError:
         return "[" * 100_000, "nested deeply"
+
+
+def _has_graph(document: Any) -> bool:
+    topology = document.get("modelTopology") if isinstance(document, dict) else None
+    return isinstance(topology, dict) and "node" in topology
 
 
 # Zip archives

@@ -22,7 +22,8 @@ def argument(arg: Any) -> list[str]:
 
     if arg.type_list_attr:
         return [arg.name, "types", arg.type_list_attr]
-    kind = ["type", arg.type_attr] if arg.type_attr else ["dtype", types_pb2.DataType.Name(arg.type)]
+    name = types_pb2.DataType.Name(arg.type)
+    kind = ["type", arg.type_attr] if arg.type_attr else ["dtype", name]
     return [arg.name, *kind, *([arg.number_attr] if arg.number_attr else [])]
 
 

@@ -143,7 +143,7 @@ def cli() -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 - help is above
     with reported(debug=debug):
-        from tfjs._convert import convert_all  # noqa: PLC0415 - keeps `tfjs --help` fast
+        from tfjs._convert import convert as run  # noqa: PLC0415 - keeps `tfjs --help` fast
         from tfjs.cli.render import progress_bar, report_text  # noqa: PLC0415
 
         source, dest = options.pop("source"), options.pop("dest")
@@ -152,9 +152,12 @@ def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 -
         options["metadata"] = parse_metadata(options["metadata"])
         for name in ("saved_model_tags", "output_node_names"):
             options[name] = parse_names(options[name])
+        if options["signature"] == "all":
+            options["signatures"] = options.pop("signature")
         with progress_bar() as progress:
-            for report in convert_all(source, dest, progress=progress, **options):
-                click.echo(report.to_json() if as_json else report_text(report))
+            found = run(source, dest, progress=progress, **options)
+        for report in found if isinstance(found, list) else [found]:
+            click.echo(report.to_json() if as_json else report_text(report))
 
 
 cli.add_command(ops)

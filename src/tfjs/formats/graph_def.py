@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tfjs.errors import CorruptFileError
+from tfjs.formats.node_checks import check_attrs, check_functions, check_inputs
 from tfjs.formats.tensor_proto import read_shape, read_tensor
 from tfjs.ir.dtypes import of_number
 from tfjs.ir.graph import Attrs, Dims, FuncRef, Graph, Node, Shape, Type, Value
@@ -31,13 +32,18 @@ class GraphReader:
         graph_def: the message; nodes that nobody asks for are not built.
         op_list: signatures that the file brings for operations of its own.
         where: the file, for messages.
+        complete: whether nodes have all attributes and exactly the dtypes of their signatures, as
+            TensorFlow asks; TF.js's files leave out what TF.js does not read.
 
     Raises:
         CorruptFileError: two nodes or two functions have one name.
     """
 
-    def __init__(self, graph_def: Any, op_list: Iterable[Any], where: str) -> None:
+    def __init__(
+        self, graph_def: Any, op_list: Iterable[Any], where: str, *, complete: bool = True
+    ) -> None:
         self.where = where
+        self.complete = complete
         self._nodes = self._by_name(graph_def.node, "nodes")
         self._functions = self._by_name(
             graph_def.library.function, "functions", lambda entry: entry.signature.name
@@ -93,6 +99,7 @@ class GraphReader:
             CorruptFileError: a function is missing or damaged, or functions call each other in
                 a circle.
         """
+        graphs = list(graphs)
         found: dict[str, Graph] = {}
         left = [name for graph in graphs for name in called(graph)]
         while left:
@@ -101,6 +108,12 @@ class GraphReader:
                 found[name] = self._function(name)
                 left += called(found[name])
         _check_no_circle(found, self.where)
+        for graph in [*graphs, *found.values()]:
+            for node in graph.nodes.values():
+                try:
+                    check_functions(node, found, dtypes=self.complete)
+                except ValueError as error:
+                    raise self.error(node.name, error) from None
         return found
 
     def definition_of(self, op: str) -> Definition | None:
@@ -233,6 +246,8 @@ class _Builder:
         attrs: Attrs = dict(known.defaults) if known else {}
         try:
             attrs.update(_attrs(proto.attr))
+            if known is not None and function is None:
+                check_attrs(proto.op, known, attrs, complete=self.reader.complete)
             dtypes = known.output_dtypes(attrs) if known else []
         except (ValueError, CorruptFileError) as error:
             raise self.reader.error(proto.name, error) from None
@@ -255,17 +270,15 @@ class _Builder:
             self._check_arity(source)
 
     def _check_arity(self, source: _Source) -> None:
+        node = source.node
         try:
-            wanted = (
-                len(source.definition.input_dtypes(source.node.attrs)) if source.definition else 0
-            )
+            wanted = source.definition.input_dtypes(node.attrs) if source.definition else []
+            if len(node.inputs) != len(wanted):
+                raise ValueError(f"{node.op} takes {len(wanted)} inputs and has {len(node.inputs)}")
+            if self.reader.complete:
+                check_inputs(node, wanted)
         except ValueError as error:
-            raise self.reader.error(source.node.name, error) from None
-        found = len(source.node.inputs)
-        if found != wanted:
-            raise self.reader.error(
-                source.node.name, f"{source.node.op} takes {wanted} inputs and has {found}"
-            )
+            raise self.reader.error(node.name, error) from None
 
 
 def called(graph: Graph) -> Iterator[str]:

@@ -160,7 +160,7 @@ def part(reader: GraphReader, signature: Any, prepare: Callable[[Graph], None]) 
             graph.inputs.append(node)
             keys.append(node.name)
             notes.append(f"the placeholder {node.name!r} is no input of the signature, but needed")
-    return Part(graph, Signature(keys, [entry.key for entry in outputs], structured=True), notes)
+    return Part(graph, Signature(keys, [entry.key for entry in outputs]), notes)
 
 
 def value_of(graph: Graph, text: str, where: str) -> Value:

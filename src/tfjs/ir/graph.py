@@ -23,6 +23,9 @@ from tfjs.ir.tensor import Array, ArrayTensor, Tensor
 Shape = tuple[int | None, ...] | None
 Attrs = dict[str, Any]
 
+# A Merge starts a loop; what comes back to it comes from a later step.
+_BACK = frozenset({"NextIteration", "RefNextIteration"})
+
 
 class Dims(NamedTuple):
     """A shape as an attribute; `dims` is None where the rank is unknown."""
@@ -218,7 +221,8 @@ class Graph:
         for node, index in list(old.uses):
             if node is not new.node:
                 self.set_input(node, index, new)
-        self.outputs = [new if value is old else value for value in self.outputs]
+        if self.is_output(old):
+            self.outputs = [new if value is old else value for value in self.outputs]
 
     def erase(self, node: Node) -> None:
         """Remove a node.
@@ -242,7 +246,7 @@ class Graph:
     def is_output(self, item: Value | Node) -> bool:
         """Whether a value, or any value of a node, is asked for."""
         if isinstance(item, Value):
-            return any(value is item for value in self.outputs)
+            return item in self.outputs
         return any(value.node is item for value in self.outputs)
 
     def prune(self) -> int:
@@ -271,25 +275,30 @@ class Graph:
     def ordered(self) -> list[Node]:
         """All nodes, each after those that it reads or must wait for.
 
-        The order is that of `nodes` where the edges leave a choice. Loops of TF1's control flow
-        are cut at `NextIteration`.
+        What reads nothing comes first, in the order of `nodes`. Loops of TF1's control flow are
+        cut at `NextIteration`.
 
         Raises:
             CorruptFileError: the graph has a cycle.
         """
-        waiting: dict[Node, int] = {}
-        dependents: dict[Node, list[Node]] = {}
-        for node in self.nodes.values():
-            before = set(_before(node))
-            waiting[node] = len(before)
-            for other in before:
-                dependents.setdefault(other, []).append(node)
+        waiting = {node: len(node.inputs) + len(node.controls) for node in self.nodes.values()}
+        after: dict[Node, list[Node]] = {}
+        for node in waiting:
+            for other in node.controls:
+                after.setdefault(other, []).append(node)
+            if node.op in _BACK:
+                for value in node.outputs:
+                    for reader, _ in value.uses:
+                        waiting[reader] -= 1
         result = [node for node, count in waiting.items() if not count]
         for node in result:
-            for other in dependents.get(node, ()):
-                waiting[other] -= 1
-                if not waiting[other]:
-                    result.append(other)
+            readers = after.pop(node, []) if after else []
+            if node.op not in _BACK:
+                readers += [reader for value in node.outputs for reader, _ in value.uses]
+            for reader in readers:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    result.append(reader)
         if len(result) < len(self.nodes):
             stuck = next(node for node, count in waiting.items() if count)
             raise CorruptFileError(f"the graph has a cycle, at or before the node {stuck.name!r}")
@@ -306,14 +315,6 @@ class Graph:
         return f"<Graph {self.name!r}, {len(self.nodes)} nodes>"
 
 
-def _before(node: Node) -> Iterator[Node]:
-    for value in node.inputs:
-        # A Merge starts a loop; what comes back to it comes from a later step.
-        if value.node.op not in ("NextIteration", "RefNextIteration"):
-            yield value.node
-    yield from node.controls
-
-
 @dataclass(slots=True)
 class Signature:
     """What a model is called with, and what it gives back.
@@ -321,7 +322,7 @@ class Signature:
     Attributes:
         inputs: key of each input of the graph, in its order.
         outputs: key of each output, in its order.
-        structured: whether the source's own answer is a dict with these keys.
+        structured: whether `predict` of TF.js answers with an object by these keys.
     """
 
     inputs: list[str]

@@ -151,6 +151,8 @@ def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:
     """
     if any(shape is None for shape in shapes):
         return None
+    if all(shape == shapes[0] for shape in shapes[1:]):
+        return shapes[0] if shapes else ()
     known = [shape for shape in shapes if shape is not None]
     rank = max((len(shape) for shape in known), default=0)
     result: list[int | None] = []

@@ -98,10 +98,10 @@ class Definition:
         raise ValueError(f"has no output {argument!r}")
 
 
+@cache
 def definition(op: str) -> Definition | None:
     """The signature of one of TensorFlow's operations; None for one that it does not have."""
-    entry = _table().get(op)
-    return None if entry is None else _parsed(op)
+    return _parsed(op) if op in _table() else None
 
 
 def all_definitions() -> Iterator[Definition]:
@@ -146,7 +146,6 @@ def _table() -> dict[str, Any]:
     return found
 
 
-@cache
 def _parsed(op: str) -> Definition:
     entry = _table()[op]
     kinds = {name: told[0] for name, told in entry["attrs"].items()}

@@ -131,6 +131,7 @@ class TfjsOp:
         return False
 
 
+@cache
 def tfjs_op(name: str) -> TfjsOp | None:
     """What TF.js makes of an operation; None for one that it does not list."""
     return _parsed(name) if name in _table()["ops"] else None
@@ -202,7 +203,6 @@ def _restrictions() -> dict[str, list[Restriction]]:
     return found
 
 
-@cache
 def _parsed(name: str) -> TfjsOp:
     entry = _table()["ops"][name]
     return TfjsOp(

@@ -147,10 +147,9 @@ def map_dtypes(graph: Graph) -> list[Problem]:
 
 def _reason(node: Node) -> tuple[str, str | None] | None:
     """Why a node cannot be expressed, and what to do."""
-    dtypes = {value.dtype for value in node.outputs}
-    absent = sorted(str(dtype) for dtype in dtypes & _ABSENT)
+    absent = [value.dtype for value in node.outputs if value.dtype in _ABSENT]
     if absent:
-        return f"TF.js has no numbers of dtype {absent[0]}", None
+        return f"TF.js has no numbers of dtype {min(map(str, absent))}", None
     made = node.output.dtype if node.outputs else None
     source = node.attrs.get("SrcT")
     if made == "uint32" and node.op == "Cast" and source in ("int32", "int64"):

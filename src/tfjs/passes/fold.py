@@ -124,13 +124,13 @@ def _fold_target(graph: Graph, node: Node) -> None:
 
 
 def _fold_constant(graph: Graph, node: Node) -> None:
-    tensors = [constant_of(value) for value in node.inputs]
+    if not node.inputs or any(value.node.op != "Const" for value in node.inputs):
+        return
     op = find(node.op)
     known = definition(node.op)
     if op is None or op.kernel is None or known is None or known.stateful:
         return
-    if not tensors and node.op not in ("Range", "Fill"):
-        return
+    tensors = [constant_of(value) for value in node.inputs]
     given = [tensor for tensor in tensors if tensor is not None]
     if len(given) < len(tensors):
         return

@@ -18,6 +18,7 @@ from tfjs.passes.inline import held
 
 HANDLES = frozenset({"VarHandleOp"})
 REFERENCES = frozenset({"VariableV2", "Variable", "TemporaryVariable"})
+_VARIABLES = HANDLES | REFERENCES
 _WRITES = frozenset(
     {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "Assign", "AssignAdd"}
     | {"AssignSub", "ScatterUpdate", "ScatterAdd", "ScatterSub", "ScatterNdUpdate", "ScatterNdAdd"}
@@ -164,7 +165,7 @@ def _after(graph: Graph, nodes: list[Node]) -> set[Node]:
 def _freeze(graph: Graph, model: GraphModel) -> list[str]:
     problems = []
     for node in list(graph.nodes.values()):
-        if node.op not in HANDLES | REFERENCES or not _is_read(node):
+        if node.op not in _VARIABLES or not _is_read(node):
             continue
         tensor = model.variables.get(node.name)
         if tensor is None:

@@ -101,12 +101,13 @@ def own_bodies(model: GraphModel) -> None:
 
 def held(node: Node) -> Iterator[FuncRef]:
     """The functions that a node holds, each place once."""
-    for name in sorted(node.attrs):
+    # Nearly all nodes hold none, and are asked often.
+    found = [name for name, value in node.attrs.items() if isinstance(value, FuncRef | list)]
+    for name in sorted(found):
         value = node.attrs[name]
-        if isinstance(value, FuncRef):
-            yield value
-        elif isinstance(value, list):
-            yield from (item for item in value if isinstance(item, FuncRef))
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, FuncRef):
+                yield item
 
 
 def copied_model(model: GraphModel) -> GraphModel:

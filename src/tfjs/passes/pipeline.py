@@ -17,6 +17,7 @@ from tfjs.passes.fold import fold
 from tfjs.passes.freeze import freeze
 from tfjs.passes.inline import inline_calls
 from tfjs.passes.legal import RULES
+from tfjs.passes.legal.strings import is_lost_on_wasm
 from tfjs.passes.rules import Problem, apply_rules
 from tfjs.passes.tables import settle_tables
 
@@ -57,17 +58,10 @@ def legalize(
         CorruptFileError: the graph makes no sense.
     """
     outcome = Outcome()
-    # Calls hide which variable a node reads and which constant a function gets: they go first.
     inline_calls(model)
     names = _output_names(model.graph)
-    # A control input may be all that holds a value in a branch of TF1.
-    for graph in _graphs(model):
-        tie_to_branches(graph)
-    # Which node runs when else matters only for variables that change: controls end here.
-    freeze(model)
-    # Trip counts and predicates must be constants to be seen as such.
     keep = frozenset() if strip_debug_ops else frozenset({"Print"})
-    fold(model, keep=keep)
+    freeze_whole(model, keep=keep)
     # What fills a table is known only when its keys are constant.
     settle_tables(model)
     outcome.notes += resolve_control_flow(model, control_flow)
@@ -96,6 +90,28 @@ def legalize(
     return outcome
 
 
+def freeze_whole(model: GraphModel, *, keep: frozenset[str] = frozenset()) -> None:
+    """Inline all calls, make variables constants and fold what is constant, in place.
+
+    Args:
+        model: the model as its reader gives it.
+        keep: operations that are kept though they pass their input on.
+
+    Raises:
+        UnsupportedError: a variable has no value, or changes in a run.
+        CorruptFileError: the graph makes no sense.
+    """
+    # Calls hide which variable a node reads and which constant a function gets: they go first.
+    inline_calls(model)
+    # A control input may be all that holds a value in a branch of TF1.
+    for graph in _graphs(model):
+        tie_to_branches(graph)
+    # Which node runs when else matters only for variables that change: controls end here.
+    freeze(model)
+    # Trip counts and predicates must be constants to be seen as such.
+    fold(model, keep=keep)
+
+
 def _graphs(model: GraphModel) -> list[Graph]:
     initializer = [] if model.initializer is None else [model.initializer]
     return [model.graph, *model.functions.values(), *initializer]
@@ -112,29 +128,34 @@ def _how_it_runs(graphs: Sequence[Graph]) -> list[str]:
     for op in ops:
         for backend in missing_backends(op):
             missing.setdefault(backend, []).append(op)
+    lost = {node.op for graph in graphs for node in graph.nodes.values() if is_lost_on_wasm(node)}
+    missing["wasm"] = [*missing.get("wasm", []), *(f"{op} of texts" for op in sorted(lost))]
     return notes + [
         f"does not run on the {backend} backend, which lacks {', '.join(found)}"
         for backend, found in sorted(missing.items())
+        if found
     ]
 
 
 def _output_names(graph: Graph) -> list[str]:
     """The node of each output has a name that users know; each is given once."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    inputs = set(graph.inputs)
     for value, key in zip(graph.outputs, graph.output_names, strict=True):
         name = value.node.name
-        if name in names or value.node in graph.inputs:
+        if name in names or value.node in inputs:
             name = key.partition(":")[0]
         while name in names:
             name = f"{name}_1"
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def _unknown(graph: Graph) -> list[Problem]:
     problems = []
+    inputs = set(graph.inputs)
     for node in graph.nodes.values():
-        if usable(node.op) or node in graph.inputs:
+        if usable(node.op) or node in inputs:
             continue
         where = f"{graph.name}/{node.name}" if graph.name else node.name
         reason = "TF.js has no such operation"

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tfjs.errors import ConversionError
+from tfjs.errors import ConversionError, CorruptFileError
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.passes.build import Builder
 
@@ -76,6 +76,7 @@ def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[dict[str, int], 
         How often each rule was applied, by its name, and the nodes that cannot be expressed.
 
     Raises:
+        CorruptFileError: a node cannot take the inputs that it has.
         ConversionError: the rules never come to an end.
     """
     rules: dict[str, list[Rule]] = {}
@@ -114,6 +115,8 @@ def _first(
             where = f"{graph.name}/{node.name}" if graph.name else node.name
             problems.append(Problem(node.op, where, refusal.reason, refusal.advice))
             return []
+        except ValueError as error:  # as `infer_types` raises it for what the rule builds
+            raise CorruptFileError(f"node {node.name!r} ({node.op}): {error}") from error
         if values is None:
             continue
         name = rule.__name__.strip("_")

@@ -77,7 +77,6 @@ class TestASignatureOfTf2:
     def test_keys_of_a_dict_are_sorted(self, module: Path) -> None:
         model = read(module, asking("k"))
         assert model.signature.outputs == ["a", "b"]
-        assert model.signature.structured
 
     def test_a_variable_gives_its_name_to_an_input(self, module: Path) -> None:
         model = read(module, asking("z"))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.formats.tf_hub.hub_modules import archive, of_tf2
+from tests.support.web import Server, serving
 from tfjs.errors import CorruptFileError, FormatError, UnsafeFileError, UsageError
 from tfjs.formats.base import ReadOptions
 from tfjs.formats.tf_hub.read import read
@@ -20,45 +19,10 @@ from tfjs.formats.tf_hub.remote import cache_folder, fetched, is_handle
 COMPRESSED = "tf-hub-format=compressed"
 
 
-class Server(ThreadingHTTPServer):
-    """Answers with what `answers` has for a path, and remembers what was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        self.asked: list[str] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        path = self.path.partition("?")[0]
-        status, headers, body = self.server.answers.get(path, (404, {}, b"nothing"))
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            if value:
-                self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing is printed."""
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.05,))
-        thread.start()
+    with serving() as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)

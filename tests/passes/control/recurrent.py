@@ -19,18 +19,18 @@ from tests.support.protocol import Array
 Build = Callable[[Any], list[Any]]
 
 MODELS: dict[str, Build] = {
-    "lstm": lambda l: [l.LSTM(5, return_sequences=True), l.LSTM(4)],
-    "gru": lambda l: [l.GRU(5, return_sequences=True)],
-    "gru_reset_before": lambda l: [l.GRU(5, reset_after=False)],
-    "simple": lambda l: [l.SimpleRNN(5, go_backwards=True)],
-    "bidirectional": lambda l: [
-        l.Bidirectional(l.LSTM(5, return_sequences=True)),
-        l.Bidirectional(l.GRU(3)),
+    "lstm": lambda k: [k.LSTM(5, return_sequences=True), k.LSTM(4)],
+    "gru": lambda k: [k.GRU(5, return_sequences=True)],
+    "gru_reset_before": lambda k: [k.GRU(5, reset_after=False)],
+    "simple": lambda k: [k.SimpleRNN(5, go_backwards=True)],
+    "bidirectional": lambda k: [
+        k.Bidirectional(k.LSTM(5, return_sequences=True)),
+        k.Bidirectional(k.GRU(3)),
     ],
-    "stacked": lambda l: [l.RNN([l.LSTMCell(4), l.GRUCell(3)], return_sequences=True)],
-    "masked": lambda l: [l.Masking(0.0), l.LSTM(5, return_sequences=True), l.GRU(3)],
-    "distributed": lambda l: [l.TimeDistributed(l.Dense(5)), l.LSTM(3)],
-    "convolutional": lambda l: [l.ConvLSTM2D(3, 2)],
+    "stacked": lambda k: [k.RNN([k.LSTMCell(4), k.GRUCell(3)], return_sequences=True)],
+    "masked": lambda k: [k.Masking(0.0), k.LSTM(5, return_sequences=True), k.GRU(3)],
+    "distributed": lambda k: [k.TimeDistributed(k.Dense(5)), k.LSTM(3)],
+    "convolutional": lambda k: [k.ConvLSTM2D(3, 2)],
 }
 
 
@@ -66,7 +66,8 @@ def main(folder: Path) -> None:
         place = folder / full
         model.export(str(place), verbose=False)
         # What Keras 3.15 exports of TimeDistributed over any length differs from its own model.
-        answer = tf.saved_model.load(str(place)).serve(fed)
+        loaded = tf.saved_model.load(str(place))  # its variables live as long as it does
+        answer = loaded.serve(fed)
         np.savez(folder / f"{full}.npz", fed=fed, answer=answer)
 
 

@@ -12,7 +12,9 @@ from tfjs.passes.legal import RULES
 from tfjs.passes.rules import apply_rules
 
 CLOSE: dict[str, Any] = {"rtol": 2e-6, "atol": 2e-6}
-_STATIC_AND_FREE = {
+_Shapes = dict[str, list[tuple[int, ...]]]
+
+_STATIC_AND_FREE: _Shapes = {
     "ij,jk->ik": [(2, 3), (3, 4)],
     "abc,cde->abde": [(2, 3, 4), (4, 5, 2)],
     "BTNH,BSNH->BNTS": [(2, 3, 4, 5), (2, 6, 4, 5)],
@@ -33,7 +35,7 @@ _STATIC_AND_FREE = {
     "ij,kj->ik": [(3, 4), (5, 4)],
     "ji,jk->ik": [(4, 3), (4, 5)],
 }
-_DIAGONALS = {
+_DIAGONALS: _Shapes = {
     "ii->i": [(4, 4)],
     "ii->": [(4, 4)],
     "iij->j": [(3, 3, 2)],
@@ -76,7 +78,7 @@ def test_several_operands_are_taken_one_after_the_other() -> None:
         drawing.feed(name, "float32", shape)
         for name, shape in {"x": (2, 3), "y": (3, 4), "z": (4, 5)}.items()
     ]
-    attrs = {"equation": b"ij,jk,kl->il", "T": "float32", "N": 3}
+    attrs: dict[str, Any] = {"equation": b"ij,jk,kl->il", "T": "float32", "N": 3}
     graph = drawing.gives(out=drawing.op("Einsum", "product", *inputs, **attrs))
     apply_rules(graph, RULES)
     assert [node.op for node in graph.ordered()] == [*["Placeholder"] * 3, "MatMul", "MatMul"]

@@ -29,7 +29,7 @@ def _resize(op: str, size: tuple[int, int], rule: str | None, **options: bool) -
     )
 
 
-def _turned(fill: str, way: str, turns: np.ndarray, **options: object) -> Case:
+def _turned(fill: str, way: str, turns: np.ndarray, **options: Any) -> Case:
     return Case(
         lambda tf, x: tf.raw_ops.ImageProjectiveTransformV3(
             images=x,

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import tfjs
-from tests.support.graph_roundtrip import Case, Converted
+from tests.support.graph_roundtrip import Case, Converted, integers
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import UnsupportedError
 
 TEXTS = np.array([b"a b  c", b"", b" \thello world "], object)
 MARKS = np.array([b'a!b"c(d)[e]\\f', b"x-y_z~"], object)
+GRID = np.array([[b"a", b"\xc3\xa9", b""], [b"b b", b"", b"a"]], object)
 # What Keras's TextVectorization takes away.
 PUNCTUATION = r'[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']'
 
@@ -33,7 +34,77 @@ CASES = {
         rule="replaced_by_constant_pattern",
     ),
     "hashed": Case(lambda tf, x: tf.strings.to_hash_bucket_fast(x, 100), TEXTS),
+    "one gathered": Case(lambda tf, x, i: tf.gather(x, i), TEXTS, 1, rule="moved_texts"),
+    "some gathered": Case(lambda tf, x: tf.gather(x, [[2, 0], [0, 1]]), TEXTS),
+    "gathered along the last axis": Case(
+        lambda tf, x, i: tf.gather(x, i, axis=1), GRID, np.array([2, 0], np.int32)
+    ),
+    "any number gathered": Case(
+        lambda tf, x, i: tf.gather(x, i),
+        TEXTS,
+        integers(0, 3, 100),
+        free=[[None], [None]],
+        dynamic=True,
+    ),
+    "none of any number gathered": Case(
+        lambda tf, x, i: tf.gather(x, i),
+        TEXTS,
+        np.zeros(0, np.int32),
+        free=[[None], [None]],
+        dynamic=True,
+    ),
+    "gathered behind a test": Case(
+        lambda tf, x: tf.boolean_mask(x, tf.not_equal(x, "")), GRID, dynamic=True
+    ),
+    "gathered to be hashed": Case(
+        lambda tf, x, i: tf.strings.to_hash_bucket_fast(tf.gather(x, i), 100),
+        TEXTS,
+        integers(0, 3, 100),
+        free=[[None], [None]],
+        rule="numbers_before_gathering",
+    ),
+    "turned": Case(lambda tf, x: tf.transpose(x), GRID),
+    "reversed": Case(lambda tf, x: x[::-1, ::2], GRID),
+    "chosen": Case(lambda tf, c, x: tf.where(c, x, "no"), np.array([[True], [False]]), GRID),
+    "broadcast": Case(lambda tf, x: tf.broadcast_to(x, [2, 3]), TEXTS),
+    "split": Case(lambda tf, x: tuple(tf.split(x, 3, 1)), GRID, rule="texts_cut_apart"),
+    "split unevenly": Case(lambda tf, x: tuple(tf.split(x, [1, -1], 1)), GRID),
+    "equal": Case(lambda tf, x, y: tf.equal(x, y), GRID, TEXTS, rule="texts_compared"),
+    "not equal to a constant": Case(
+        lambda tf, x: tf.not_equal(x, ""), TEXTS, free=[[None]], rule="texts_compared"
+    ),
+    "joined": Case(lambda tf, x, y: tf.concat([x, y[None]], 0), GRID, TEXTS),
 }
+
+
+def test_texts_that_wasm_cannot_repeat_are_told(tensorflow: ModuleType) -> None:
+    tf = tensorflow
+    spec = tf.TensorSpec([None, 3], tf.string)
+    converted = Converted(tf, lambda x: tf.tile(x, [2, 1]), [spec])
+    assert converted.ops["Tile"] == 1
+    assert converted.outcome.notes == [
+        "does not run on the wasm backend, which lacks Tile of texts"
+    ]
+
+
+def test_texts_are_repeated_on_wasm_where_nothing_is_lost_by_it(
+    tensorflow: ModuleType, tfjs_runtime: TfjsRuntime
+) -> None:
+    Case(
+        lambda tf, x, i: (tf.tile(x, [3, 1]), tf.where(i > 0)),
+        GRID,
+        np.array([0, 1], np.int32),
+        free=[[None, 3], [None]],
+        dynamic=True,
+        rule="moved_texts",
+    ).run(tensorflow, tfjs_runtime)
+
+
+def test_what_cannot_be_done_with_texts_is_refused(tensorflow: ModuleType) -> None:
+    tf = tensorflow
+    with pytest.raises(UnsupportedError) as caught:
+        Converted(tf, lambda x: tf.pad(x, [[1, 1]], constant_values="no"), [TEXTS])
+    assert caught.value.problems[0].startswith("PadV2: TF.js has no PadV2 of texts")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,10 @@ def place(graph: Graph, node: Node) -> str:
 def called(graph: Graph) -> Iterator[str]:
     """The names of the functions that the nodes of a graph refer to, in order."""
     for node in graph.ordered():
-        for _, value in sorted(node.attrs.items()):
+        # Nearly all nodes call none.
+        found = [key for key, value in node.attrs.items() if isinstance(value, FuncRef | list)]
+        for key in sorted(found):
+            value = node.attrs[key]
             items = value if isinstance(value, list) else [value]
             yield from (item.name for item in items if isinstance(item, FuncRef))
 
@@ -105,11 +108,12 @@ def _check_body(graph: Graph, node: Node) -> None:
 
 
 def _check_ports(graph: Graph) -> None:
+    inputs = set(graph.inputs)
     for value in graph.outputs if not graph.name else ():
         # TF.js looks outputs up by the key of the input; of constants it gives away its own copy.
-        if value.node in graph.inputs or value.node.op == "Const":
+        if value.node in inputs or value.node.op == "Const":
             raise ConversionError(
-                f"is an output and {'an input' if value.node in graph.inputs else 'a constant'}",
+                f"is an output and {'an input' if value.node in inputs else 'a constant'}",
                 where=place(graph, value.node),
             )
     for node, count in Counter(value.node for value in graph.outputs).items():
@@ -121,7 +125,6 @@ def _check_ports(graph: Graph) -> None:
     for node in graph.inputs:
         if node.inputs:
             raise ConversionError("is an input and reads something", where=place(graph, node))
-    inputs = set(graph.inputs)
     for node in graph.nodes.values() if graph.name else ():
         if node not in inputs:
             _check_body(graph, node)

@@ -93,7 +93,7 @@ class _Model:
     def _reader(self, topology: Any) -> GraphReader:
         plain = _plain_topology(topology, self._where)
         proto = parse_json("tensorflow.GraphDef", plain, self._where)
-        return GraphReader(proto, [], self._where)
+        return GraphReader(proto, [], self._where, complete=False)
 
     def _ports(self, what: str) -> dict[str, str]:
         """Key and value of the inputs or outputs in the signature; values as `node:0`."""

@@ -96,7 +96,7 @@ class _LocallyConnected(Convolution):
         config, first = form.config, is_first(form.config)
         sizes, places, channels = form.space.sizes, form.outcome.sizes, form.space.channels
         count, filters = product(places), int(config["filters"])
-        if _links(config, sizes) is None or channels is None:
+        if count is None or channels is None or _links(config, sizes) is None:
             return "the sizes of its input are not known, or beyond reason"
         if not count * filters * channels:
             return "none of its windows fits in, or it gives nothing"

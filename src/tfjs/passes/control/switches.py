@@ -122,30 +122,21 @@ def settle_switches(graph: Graph) -> int:
     Returns:
         How many Switch nodes went.
     """
-    constant = [
-        node
-        for node in graph.nodes.values()
-        if node.op in _SWITCHES and constant_of(node.inputs[1]) is not None
-    ]
-    if not constant:
-        return 0
-    order = graph.ordered()
     dead: set[Value] = set()
-    for node in constant:
-        dead.add(node.outputs[0 if _predicate(node) else 1])
-    for node in order:
+    count = 0
+    # In order: what one Switch lets through may be the predicate of the next.
+    for node in graph.ordered():
         if node.op in _MERGES:
             _settle_merge(graph, node, dead)
         elif any(value in dead for value in node.inputs):
             dead.update(node.outputs)
-    count = 0
-    for node in constant:
-        if node.inputs[0] in dead:
-            continue
-        live = node.outputs[1 if _predicate(node) else 0]
-        graph.replace(live, node.inputs[0])
-        count += 1
-    graph.prune()
+        elif node.op in _SWITCHES and constant_of(node.inputs[1]) is not None:
+            side = 1 if _predicate(node) else 0
+            dead.add(node.outputs[1 - side])
+            graph.replace(node.outputs[side], node.inputs[0])
+            count += 1
+    if count:
+        graph.prune()
     return count
 
 

@@ -1,0 +1,70 @@
+"""Tensors without any element, at which TF.js's kernels end or read what is beside them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tfjs.ir.graph import Node, Value
+from tfjs.ops.base import all_ops
+from tfjs.passes.build import Builder
+from tfjs.passes.legal.common import axes_of
+from tfjs.passes.rules import RuleSet
+
+RULES = RuleSet()
+
+_FRAMES = frozenset({"Switch", "Merge", "Enter", "Exit", "NextIteration"})
+# What reductions make of nothing; TensorFlow's largest and smallest numbers are infinite.
+_OF_NOTHING = {
+    "Max": -math.inf,
+    "Min": math.inf,
+    "Sum": 0,
+    "Prod": 1,
+    "Mean": math.nan,
+    "EuclideanNorm": 0,
+    "All": 1,
+    "Any": 0,
+}
+
+
+def _constant(build: Builder, value: Value, number: float) -> Value:
+    assert value.shape is not None
+    assert value.dtype is not None
+    shape = tuple(size or 0 for size in value.shape)
+    if value.dtype == "string":
+        return build.constant(np.full(shape, b"", object))
+    if value.dtype == "int32" and math.isinf(number):
+        limits = np.iinfo(np.int32)
+        number = limits.max if number > 0 else limits.min
+    return build.constant(np.full(shape, number, value.dtype))
+
+
+def _is_empty(value: Value) -> bool:
+    return value.shape is not None and 0 in value.shape and None not in value.shape
+
+
+def _in_frames(build: Builder) -> bool:
+    """Whether a constant might be there although its branch is not taken."""
+    graph = build.graph
+    return bool(graph.name) or any(node.op in _FRAMES for node in graph.nodes.values())
+
+
+@RULES.rule(*(name for name, op in all_ops().items() if op.kernel is not None))
+def nothing_computed(node: Node, build: Builder) -> list[Value] | None:
+    """What has no element is a constant. Exact."""
+    if not node.outputs or not all(_is_empty(value) for value in node.outputs):
+        return None
+    return None if _in_frames(build) else [_constant(build, value, 0) for value in node.outputs]
+
+
+@RULES.rule(*_OF_NOTHING)
+def nothing_reduced(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js reads what stands behind an empty tensor. Exact."""
+    x, result = node.inputs[0], node.output
+    if x.shape is None or 0 not in x.shape or result.shape is None or None in result.shape:
+        return None
+    axes = axes_of(node, 1, len(x.shape))
+    if not any(x.shape[axis] == 0 for axis in axes) or _in_frames(build):
+        return None
+    return [_constant(build, result, _OF_NOTHING[node.op])]
