@@ -192,7 +192,7 @@ class TestLiveModels:
         with pytest.raises(tfjs.UsageError, match="cannot convert an object of type") as failure:
             tfjs.convert(thing, tmp_path / "web")
         assert type(thing).__name__ in failure.value.message
-        assert failure.value.hint == "give the path of a model, or a model of Keras 3 or tf_keras"
+        assert str(failure.value.hint).startswith("give the path of a model, a model of Keras 3")
 
 
 class TestOptions:

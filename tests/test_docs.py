@@ -26,6 +26,8 @@ _LINK = re.compile(r"\]\(([^)#\s]+)?(?:#([^)\s]+))?\)")
 # Sizes change with every release: the version and the configuration are in the files.
 _SIZE = re.compile(r"\d+(\.\d+)? (B|KiB|MiB)\b|(?<=\.json\", )\d+")
 _MARK = "\x1e"
+# What the blocks of Python in a document leave in web_model, one after the other.
+WRITTEN = {"python.md": ["tfjs-layers", "tfjs-graph", "tfjs-graph"]}
 
 
 class Command(NamedTuple):
@@ -91,10 +93,15 @@ def test_python(document: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("document", showing("python"), ids=lambda path: path.name)
-def test_python_with_keras(document: Path, folder: Path, keras: ModuleType) -> None:
+def test_python_with_frameworks(
+    document: Path, folder: Path, keras: ModuleType, tensorflow: ModuleType
+) -> None:
+    found: list[str] = []
+    space: dict[str, object] = {}
     for text in blocks(document, "python"):
-        exec(compile(text, str(document), "exec"), {})
-        assert tfjs.load("web_model").format == "tfjs-layers"
+        exec(compile(text, str(document), "exec"), space)
+        found.append(tfjs.load("web_model").format)
+    assert found == WRITTEN[document.name]
 
 
 @pytest.mark.parametrize("document", [*DOCS, REPO / "README.md"], ids=lambda path: path.name)

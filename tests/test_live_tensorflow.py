@@ -111,6 +111,19 @@ class TestAModule:
     def test_a_function_of_it_by_name(self, module: Any) -> None:
         assert live_graph(module, "others").signature.inputs == []
 
+    def test_one_that_is_not_callable(self, tensorflow: ModuleType) -> None:
+        tf = tensorflow
+
+        class Scorer(tf.Module):  # type: ignore[misc, name-defined]
+            @tf.function(input_signature=[tf.TensorSpec([2])])
+            def score(self, x: Any) -> Any:
+                return {"scores": x + 1.0}
+
+        assert is_live_function(Scorer())
+        assert live_graph(Scorer(), "score").signature.outputs == ["scores"]
+        with pytest.raises(UsageError, match="has no signature that is the usual one"):
+            live_graph(Scorer())
+
     def test_a_wrong_name(self, module: Any) -> None:
         with pytest.raises(UsageError, match="has no such signature") as failure:
             live_graph(module, "nothing")

@@ -94,7 +94,9 @@ def _is_function(value: Any) -> bool:
 
 def _is_module(value: Any) -> bool:
     signatures = getattr(value, "signatures", None)
-    return isinstance(signatures, Mapping) or _is_function(getattr(value, "__call__", None))  # noqa: B004
+    if isinstance(signatures, Mapping):
+        return True
+    return any(_is_function(entry) for base in type(value).__mro__ for entry in vars(base).values())
 
 
 def _concrete(value: Any, signature: str | None) -> Any:

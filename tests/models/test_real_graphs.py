@@ -44,7 +44,7 @@ BOUNDS = {
 }
 
 
-def _source(folder: Path, name: str) -> tuple[Path, str | None]:
+def source_of(folder: Path, name: str) -> tuple[Path, str | None]:
     kind, model, *signature = name.split("__")
     found = folder / kind / model
     if kind == "frozen_graph":
@@ -72,7 +72,7 @@ def _fed(array: Array) -> Array:
 def test_a_graph(
     name: str, backend: str, shared_models: Path, tfjs_runtime: TfjsRuntime, tmp_path: Path
 ) -> None:
-    source, signature = _source(shared_models, name)
+    source, signature = source_of(shared_models, name)
     report = tfjs.convert(source, tmp_path / "web", signature=signature, to="tfjs-graph")
     inputs, outputs = _golden(shared_models, name)
     assert {port.name for port in report.outputs} == set(outputs)
@@ -103,7 +103,7 @@ def _bytes(item: object) -> object:
 def test_what_takes_serialized_examples_is_refused_by_name(
     name: str, shared_models: Path, tmp_path: Path
 ) -> None:
-    source, signature = _source(shared_models, name)
+    source, signature = source_of(shared_models, name)
     with pytest.raises(UnsupportedError) as caught:
         tfjs.convert(source, tmp_path / "web", signature=signature)
     assert any(

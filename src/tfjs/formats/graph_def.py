@@ -6,6 +6,7 @@ function names values (`node:argument:index`): function.proto.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -189,8 +190,8 @@ class _Builder:
         self.graph = graph
         self.reader = reader
         self._sources: dict[str, _Source] = {}
-        # Of operations without a signature: how often each output name was met, to number them.
-        self._unknown: dict[str, list[str]] = {}
+        # Of operations without a signature: the number of each output name that was met.
+        self._unknown: dict[str, dict[str, int]] = {}
         for proto in protos:
             self._make(proto)
         for source in list(self._sources.values()):
@@ -229,43 +230,43 @@ class _Builder:
         if source is None:
             raise ValueError(f"is read as {':'.join(parts)!r}, but is an argument")
         if source.definition is None:
-            names = self._unknown.setdefault(parts[0], [])
-            key = f"{parts[1]}:{index}"
-            if key not in names:
-                names.append(key)
-            return names.index(key)
+            names = self._unknown.setdefault(parts[0], {})
+            return names.setdefault(f"{parts[1]}:{index}", len(names))
         return source.definition.first_output(parts[1], source.node.attrs) + index
 
     def _make(self, proto: Any) -> None:
-        if not proto.name or ":" in proto.name or proto.name.startswith("^"):
-            raise self.reader.error(proto.name, "is no name of a node")
-        if proto.name in self.graph.nodes:
-            raise self.reader.error(proto.name, "has the name of an argument")
-        function = self.reader.called_directly(proto.op)
-        known = function or self.reader.definition_of(proto.op)
+        # A field of a message is a new string each time that it is read.
+        name, op = proto.name, sys.intern(proto.op)
+        if not name or ":" in name or name.startswith("^"):
+            raise self.reader.error(name, "is no name of a node")
+        if name in self.graph.nodes:
+            raise self.reader.error(name, "has the name of an argument")
+        function = self.reader.called_directly(op)
+        known = function or self.reader.definition_of(op)
         attrs: Attrs = dict(known.defaults) if known else {}
         try:
             attrs.update(_attrs(proto.attr))
             if known is not None and function is None:
-                check_attrs(proto.op, known, attrs, complete=self.reader.complete)
+                check_attrs(op, known, attrs, complete=self.reader.complete)
             dtypes = known.output_dtypes(attrs) if known else []
         except (ValueError, CorruptFileError) as error:
-            raise self.reader.error(proto.name, error) from None
-        shapes = _output_shapes(proto.op, attrs)
+            raise self.reader.error(name, error) from None
+        shapes = _output_shapes(op, attrs)
         types = [Type(dtype, shapes if index == 0 else None) for index, dtype in enumerate(dtypes)]
-        op = proto.op
         if function is not None:
-            op, attrs = "StatefulPartitionedCall", {"f": FuncRef(proto.op), "Tout": dtypes}
-        node = self.graph.add(op, [], attrs, types, name=proto.name)
-        if proto.op.startswith("Placeholder") and not proto.input:
+            op, attrs = "StatefulPartitionedCall", {"f": FuncRef(op), "Tout": dtypes}
+        node = self.graph.add(op, [], attrs, types, name=name)
+        if op.startswith("Placeholder") and not proto.input:
             self.graph.inputs.append(node)
-        self._sources[proto.name] = _Source(node, proto, known)
+        self._sources[name] = _Source(node, proto, known)
 
     def _connect(self, source: _Source) -> None:
-        texts = [text for text in source.proto.input if not text.startswith("^")]
-        self.graph.set_inputs(source.node, [self.value(text) for text in texts])
-        controls = [text[1:] for text in source.proto.input if text.startswith("^")]
-        source.node.controls = [self.node(name) for name in dict.fromkeys(controls)]
+        texts = list(source.proto.input)
+        values = [self.value(text) for text in texts if not text.startswith("^")]
+        self.graph.set_inputs(source.node, values)
+        if len(values) < len(texts):
+            controls = dict.fromkeys(text[1:] for text in texts if text.startswith("^"))
+            source.node.controls = [self.node(name) for name in controls]
         if source.definition is not None:
             self._check_arity(source)
 
@@ -342,7 +343,8 @@ def _attr(proto: Any) -> Any:
         return _list(proto.list)
     if kind is None:
         return None
-    return _CONVERT.get(kind, lambda value: value)(getattr(proto, kind))
+    convert, value = _CONVERT.get(kind), getattr(proto, kind)
+    return value if convert is None else convert(value)
 
 
 def _list(proto: Any) -> list[Any]:

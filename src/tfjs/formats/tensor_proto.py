@@ -15,7 +15,9 @@ from tfjs.errors import CorruptFileError
 from tfjs.ir.dtypes import of_number
 from tfjs.ir.graph import Shape
 from tfjs.ir.tensor import ITEM_SIZES, Array, ArrayTensor, DerivedTensor, Tensor, widen_bfloat16
+from tfjs.ops.base import MOST_IN_AXIS
 
+MOST_DIMENSIONS = 32  # of NumPy's arrays before 2.0; TF.js has 6
 # What one repeated value may grow to; a model never needs more.
 MOST_REPEATED = 1 << 31
 _FIELDS = {
@@ -38,9 +40,18 @@ _FIELDS = {
 
 
 def read_shape(proto: Any) -> Shape:
-    """A shape; None where the rank is unknown."""
+    """A shape; None where the rank is unknown.
+
+    Raises:
+        CorruptFileError: it has more dimensions, or larger ones, than a tensor can have.
+    """
     if proto.unknown_rank:
         return None
+    if len(proto.dim) > MOST_DIMENSIONS:
+        raise CorruptFileError(f"has a shape of {len(proto.dim)} dimensions")
+    largest = max((dim.size for dim in proto.dim), default=0)
+    if largest > MOST_IN_AXIS:
+        raise CorruptFileError(f"has a shape with the absurd size {largest}")
     return tuple(None if dim.size < 0 else dim.size for dim in proto.dim)
 
 
@@ -52,7 +63,7 @@ def read_tensor(proto: Any) -> Tensor:
     """
     dtype = of_number(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+    if read_shape(proto.tensor_shape) is None or any(size < 0 for size in shape):
         raise CorruptFileError("has a constant without a static shape")
     if dtype == "string":
         return _strings(proto, shape)

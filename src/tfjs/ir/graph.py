@@ -292,10 +292,8 @@ class Graph:
                         waiting[reader] -= 1
         result = [node for node, count in waiting.items() if not count]
         for node in result:
-            readers = after.pop(node, []) if after else []
-            if node.op not in _BACK:
-                readers += [reader for value in node.outputs for reader, _ in value.uses]
-            for reader in readers:
+            readers = [] if node.op in _BACK else [use[0] for out in node.outputs for use in out.uses]
+            for reader in [*readers, *after[node]] if node in after else readers:
                 waiting[reader] -= 1
                 if not waiting[reader]:
                     result.append(reader)

@@ -29,6 +29,8 @@ Kernel = Callable[..., Any]
 _UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError)
 # A constant beyond this many elements is data, not a shape or an axis; nothing looks into it.
 MOST_LOOKED_AT = 1 << 12
+# TF.js holds sizes in int32.
+MOST_IN_AXIS = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,9 @@ def infer_types(node: Node, known: Definition | None = None) -> list[Type]:
         shapes = op.infer(node) if op is not None else [None] * len(dtypes)
     except _UNFIT as error:
         raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
+    for shape in shapes:
+        if shape is not None and any(size is not None and size > MOST_IN_AXIS for size in shape):
+            raise ValueError(f"{node.op} makes the absurd shape {list(shape)}")
     return [Type(dtype, shape) for dtype, shape in zip(dtypes, shapes, strict=True)]
 
 

@@ -78,11 +78,11 @@ class Definition:
 
     def output_dtypes(self, attrs: Mapping[str, Any]) -> list[str | None]:
         """The dtype of each output of a node; raises ValueError for attributes that do not fit."""
-        return [dtype for argument in self.outputs for dtype in argument.dtypes(attrs)]
+        return _dtypes(self.outputs, attrs)
 
     def input_dtypes(self, attrs: Mapping[str, Any]) -> list[str | None]:
         """The dtype of each input of a node; raises ValueError for attributes that do not fit."""
-        return [dtype for argument in self.inputs for dtype in argument.dtypes(attrs)]
+        return _dtypes(self.inputs, attrs)
 
     def first_output(self, argument: str, attrs: Mapping[str, Any]) -> int:
         """Index of the first output of an argument, for references such as `node:argument:0`.
@@ -96,6 +96,12 @@ class Definition:
                 return index
             index += len(entry.dtypes(attrs))
         raise ValueError(f"has no output {argument!r}")
+
+
+def _dtypes(arguments: Sequence[Argument], attrs: Mapping[str, Any]) -> list[str | None]:
+    if len(arguments) == 1:
+        return arguments[0].dtypes(attrs)
+    return [dtype for argument in arguments for dtype in argument.dtypes(attrs)]
 
 
 @cache

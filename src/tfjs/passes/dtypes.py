@@ -41,10 +41,15 @@ _INTEGERS = frozenset({"int32", "int64", "uint32", *_NARROW})
 _WRAPPING = frozenset(
     {"Add", "AddV2", "AddN", "Sub", "Mul", "Neg", "Abs", "Square", "Sum", "Cumsum", "MatMul"}
     | {"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SquaredDifference", "BiasAdd"}
-    | {"Invert", "LeftShift"}
+    | {"Invert", "LeftShift", "Cross", "ScatterNd", "SegmentSum", "UnsortedSegmentSum"}
+    | {"TensorScatterAdd", "TensorScatterSub"}
 )
 # Those whose way to the result matters, not only its last bits.
-_NOT_WRAPPING = frozenset({"Prod", "Cumprod", "Pow", "Mean", "AvgPool", "LinSpace"})
+_NOT_WRAPPING = frozenset(
+    {"Prod", "Cumprod", "Pow", "Mean", "AvgPool", "LinSpace", "SegmentProd", "UnsortedSegmentProd"}
+)
+# What they give for nothing is the largest or smallest number of the dtype.
+_BOUNDED = frozenset({"UnsortedSegmentMax", "UnsortedSegmentMin"})
 # Where a number beyond all sizes means "to the end": by operation, the inputs.
 _BOUNDS = {
     "StridedSlice": frozenset({1, 2}),
@@ -158,6 +163,8 @@ def _reason(node: Node) -> tuple[str, str | None] | None:
         return "arithmetic in uint32 may not fit TF.js's int32", "compute in int32"
     if made in _NARROW and node.op in _NOT_WRAPPING:
         return f"{node.op} in {made} wraps around, which TF.js cannot follow", "compute in int32"
+    if made in _NARROW and node.op in _BOUNDED:
+        return f"{node.op} of nothing is a bound of {made}", "compute in int32"
     if node.op == "Bitcast" and node.attrs.get("T") != node.attrs.get("type"):
         return "TF.js cannot look at the bits of numbers", None
     return None

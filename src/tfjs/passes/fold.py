@@ -104,6 +104,8 @@ def _fold_shape(graph: Graph, node: Node) -> bool:
             continue
         sizes = [size for size in shape if size is not None]
         number = len(shape) if node.op == "Rank" else math.prod(sizes)
+        if max(number, *sizes, 0) > np.iinfo(dtype).max:
+            continue
         array = np.array(sizes if node.op in ("Shape", "ShapeN") else number, dtype)
         graph.replace(output, graph.constant(array, name=f"{node.name}/folded", origin=node.origin))
         folded = True

@@ -13,6 +13,7 @@ from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value
 # Functions that call each other twice a level grow without bound; no model comes near this.
 MOST_NODES = 3_000_000
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_MAY_HOLD = (FuncRef, list)
 
 
 class Inlined(NamedTuple):
@@ -102,7 +103,7 @@ def own_bodies(model: GraphModel) -> None:
 def held(node: Node) -> Iterator[FuncRef]:
     """The functions that a node holds, each place once."""
     # Nearly all nodes hold none, and are asked often.
-    found = [name for name, value in node.attrs.items() if isinstance(value, FuncRef | list)]
+    found = [name for name, value in node.attrs.items() if isinstance(value, _MAY_HOLD)]
     for name in sorted(found):
         value = node.attrs[name]
         for item in value if isinstance(value, list) else [value]:

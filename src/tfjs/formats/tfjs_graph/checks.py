@@ -15,6 +15,9 @@ from tfjs.ir.tensor import Tensor
 from tfjs.ops.support import DTYPES, tfjs_op, unsafe_name, usable
 
 
+_MAY_CALL = (FuncRef, list)
+
+
 def place(graph: Graph, node: Node) -> str:
     """What messages call a node."""
     return f"node {node.name!r}" + (f" of the function {graph.name!r}" if graph.name else "")
@@ -22,11 +25,15 @@ def place(graph: Graph, node: Node) -> str:
 
 def called(graph: Graph) -> Iterator[str]:
     """The names of the functions that the nodes of a graph refer to, in order."""
-    for node in graph.ordered():
-        # Nearly all nodes call none.
-        found = [key for key, value in node.attrs.items() if isinstance(value, FuncRef | list)]
-        for key in sorted(found):
-            value = node.attrs[key]
+    # Nearly all nodes call none.
+    calling = {
+        node
+        for node in graph.nodes.values()
+        for value in node.attrs.values()
+        if isinstance(value, _MAY_CALL)
+    }
+    for node in graph.ordered() if calling else ():
+        for _, value in sorted(node.attrs.items()) if node in calling else ():
             items = value if isinstance(value, list) else [value]
             yield from (item.name for item in items if isinstance(item, FuncRef))
 

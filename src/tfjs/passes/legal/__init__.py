@@ -5,10 +5,13 @@ from __future__ import annotations
 from tfjs.passes.legal import (
     arithmetic,
     bits,
+    complexes,
     convolution,
     detection,
     einsum,
+    empties,
     images,
+    lists,
     matrices,
     moving,
     normalization,
@@ -25,14 +28,16 @@ from tfjs.passes.legal import (
 from tfjs.passes.rules import RuleSet
 
 # Rules of one operation are tried in this order. Ranks come last: what is rewritten for its meaning
-# is looked at again.
+# is looked at again. Complex numbers come behind what has rules of its own for them.
 RULES: tuple[RuleSet, ...] = (
+    empties.RULES,
     arithmetic.RULES,
     bits.RULES,
     convolution.RULES,
     detection.RULES,
     einsum.RULES,
     images.RULES,
+    lists.RULES,
     matrices.RULES,
     moving.RULES,
     normalization.RULES,
@@ -44,5 +49,6 @@ RULES: tuple[RuleSet, ...] = (
     spectral.RULES,
     strings.RULES,
     ranks.RULES,
+    complexes.RULES,
     refusals.RULES,
 )

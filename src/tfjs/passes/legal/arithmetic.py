@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
+from tfjs.ops.base import broadcast_shapes
 from tfjs.passes.build import Builder
-from tfjs.passes.legal.common import make, shape_of
+from tfjs.passes.legal.common import constant, make, shape_of
 from tfjs.passes.rules import RuleSet
 
 RULES = RuleSet()
@@ -106,6 +107,28 @@ def half_of_squares(node: Node, build: Builder) -> list[Value]:
     return [make(build, "Mul", make(build, "Sum", make(build, "Square", x), axes), 0.5)]
 
 
+@RULES.rule("Square", "SquaredDifference")
+def integer_square(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js rounds squares of integers beyond 2^24. Exact."""
+    if node.output.dtype != "int32":
+        return None
+    x = node.inputs[0] if node.op == "Square" else make(build, "Sub", *node.inputs)
+    return [make(build, "Mul", x, x)]
+
+
+@RULES.rule("Equal", "NotEqual")
+def never_equal(node: Node, build: Builder) -> list[Value] | None:
+    """Shapes that do not go together make tensors differ, where the attribute says so. Exact."""
+    shapes = [value.shape for value in node.inputs]
+    if node.attrs.get("incompatible_shape_error", True) or None in shapes:
+        return None
+    try:
+        broadcast_shapes(shapes)
+    except ValueError:
+        return [build.constant(np.array(node.op == "NotEqual"))]
+    return None
+
+
 @RULES.rule("ApproximateEqual")
 def nearly_equal(node: Node, build: Builder) -> list[Value]:
     """|x - y| < tolerance. Exact."""
@@ -121,11 +144,16 @@ def sum_of_all(node: Node, build: Builder) -> list[Value]:
 
 @RULES.rule("ClipByValue")
 def clip(node: Node, build: Builder) -> list[Value] | None:
-    """Integers (wrong on wasm), and bounds that are no scalars, by Minimum and Maximum. Exact."""
+    """Integers (wrong on wasm), and what TF.js takes no bounds of, by Minimum and Maximum. Exact.
+
+    Its bounds are scalars, the lower one below the upper one.
+    """
     x, low, high = node.inputs
     if x.dtype == "float32" and low.shape == () and high.shape == ():
-        return None
-    return [make(build, "Minimum", make(build, "Maximum", x, low), high)]
+        bounds = constant(low), constant(high)
+        if bounds[0] is None or bounds[1] is None or bool(bounds[0] <= bounds[1]):
+            return None
+    return [make(build, "Maximum", make(build, "Minimum", x, high), low)]
 
 
 @RULES.rule("Mean")
@@ -147,6 +175,37 @@ def position_among_booleans(node: Node, build: Builder) -> list[Value] | None:
     if x.dtype != "bool":
         return None
     return [make(build, node.op, build.cast(x, "int32"), axis, output_type="int32")]
+
+
+@RULES.rule("Cast")
+def booleans_of_floats(node: Node, build: Builder) -> list[Value] | None:
+    """wasm cuts floats off to integers first. Exact."""
+    x = node.inputs[0]
+    if x.dtype != "float32" or node.output.dtype != "bool":
+        return None
+    return [make(build, "NotEqual", x, 0.0)]
+
+
+@RULES.rule("EuclideanNorm")
+def euclidean_norm(node: Node, build: Builder) -> list[Value]:
+    """TF.js's norm takes two axes at most, and floats only: the root of the sum of squares."""
+    x, axes = node.inputs
+    dtype = str(x.dtype)
+    x = build.cast(x, "float32")
+    keep = node.attrs.get("keep_dims", False)
+    total = make(build, "Sum", make(build, "Square", x), axes, keep_dims=keep)
+    return [build.cast(make(build, "Sqrt", total), dtype)]
+
+
+@RULES.rule("Cumsum", "Cumprod")
+def running_sum_from_behind(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js loses its way where the axis is counted from behind. Exact."""
+    x, axis = node.inputs
+    known = constant(axis)
+    if known is None or int(known) >= 0:
+        return None
+    attrs = {name: node.attrs.get(name, False) for name in ("exclusive", "reverse")}
+    return [make(build, node.op, x, np.int32(int(known) + len(shape_of(x))), **attrs)]
 
 
 @RULES.rule("Angle")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tfjs.ir.graph import Graph, Node, Shape, Value
 from tfjs.ir.tensor import Array
-from tfjs.ops.base import constant_array, constant_input
+from tfjs.ops.base import MOST_IN_AXIS, constant_array, constant_input
 from tfjs.ops.definitions import Argument, Definition, definition
 from tfjs.passes.build import Builder
 from tfjs.passes.dtypes import MAPPED
@@ -187,16 +187,22 @@ def as_scalar(build: Builder, size: Size) -> Value:
 
 def times(build: Builder, *sizes: Size) -> Size:
     """The product of sizes."""
-    result: Size = math.prod(size for size in sizes if isinstance(size, int))
+    result: Size = _fitting(math.prod(size for size in sizes if isinstance(size, int)))
     for size in sizes:
         if isinstance(size, Value):
             result = size if result == 1 else make(build, "Mul", size, result)
     return result
 
 
+def _fitting(size: int) -> int:
+    if abs(size) > MOST_IN_AXIS:
+        raise CannotExpress(f"a size of {size} is more than TF.js can count")
+    return size
+
+
 def plus(build: Builder, *sizes: Size) -> Size:
     """The sum of sizes."""
-    result: Size = sum(size for size in sizes if isinstance(size, int))
+    result: Size = _fitting(sum(size for size in sizes if isinstance(size, int)))
     for size in sizes:
         if isinstance(size, Value):
             is_nothing = isinstance(result, int) and result == 0

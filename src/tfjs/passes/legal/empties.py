@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from tfjs.ir.graph import Node, Value
+from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ops.base import all_ops
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.common import axes_of
@@ -15,6 +16,8 @@ from tfjs.passes.rules import RuleSet
 RULES = RuleSet()
 
 _FRAMES = frozenset({"Switch", "Merge", "Enter", "Exit", "NextIteration"})
+# No rule makes such nodes: each graph is looked through once.
+_FRAMED: WeakKeyDictionary[Graph, bool] = WeakKeyDictionary()
 # What reductions make of nothing; TensorFlow's largest and smallest numbers are infinite.
 _OF_NOTHING = {
     "Max": -math.inf,
@@ -47,7 +50,9 @@ def _is_empty(value: Value) -> bool:
 def _in_frames(build: Builder) -> bool:
     """Whether a constant might be there although its branch is not taken."""
     graph = build.graph
-    return bool(graph.name) or any(node.op in _FRAMES for node in graph.nodes.values())
+    if graph not in _FRAMED:
+        _FRAMED[graph] = any(node.op in _FRAMES for node in graph.nodes.values())
+    return bool(graph.name) or _FRAMED[graph]
 
 
 @RULES.rule(*(name for name, op in all_ops().items() if op.kernel is not None))

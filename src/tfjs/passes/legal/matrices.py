@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import Node, Value
+from tfjs.ir.graph import Node, Shape, Value
 from tfjs.ir.graph import constant_of as tensor_of
 from tfjs.ir.tensor import Array, DerivedTensor
 from tfjs.passes.build import Builder
@@ -22,6 +23,7 @@ from tfjs.passes.legal.common import (
     shape_of,
     size_at,
     sizes_of,
+    vector,
 )
 from tfjs.passes.rules import CannotExpress, RuleSet
 
@@ -67,6 +69,59 @@ def product_not_of_floats(node: Node, build: Builder) -> list[Value] | None:
         )
     products = make(build, "Mul", expand(build, left, -1), expand(build, right, -3))
     return [make(build, "Sum", products, [-2])]
+
+
+@RULES.rule("BatchMatMulV2")
+def product_of_broadcast_batches(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js takes the larger number of matrices for that of the result. Exact.
+
+    That is right where the batches are alike, or one has those that the other ends with.
+    """
+    shapes = [value.shape for value in node.inputs]
+    if shapes[0] is None or shapes[1] is None or node.inputs[0].dtype != "float32":
+        return None
+    batches = [shape[:-2] for shape in shapes if shape is not None]
+    if any(_ends_with(*pair) for pair in (batches, batches[::-1])):
+        return None
+    together = _together(build, *node.inputs)
+    spread = []
+    for value, batch in zip(node.inputs, batches, strict=True):
+        sizes = [*together, *sizes_of(build, value)[-2:]]
+        known = tuple(size if isinstance(size, int) else None for size in sizes)
+        if batch != known[:-2] or None in batch:
+            value = make(build, "BroadcastTo", value, vector(build, sizes))
+            value.shape = known
+        spread.append(value)
+    return [make(build, "BatchMatMulV2", *spread, **_flags(node))]
+
+
+def _together(build: Builder, x: Value, y: Value) -> list[Size]:
+    """The sizes that two batches are broadcast to."""
+    first, second = (sizes_of(build, value)[:-2] for value in (x, y))
+    rank = max(len(first), len(second))
+    first, second = ([*[1] * (rank - len(batch)), *batch] for batch in (first, second))
+    result: list[Size] = []
+    for mine, other in zip(first, second, strict=True):
+        fixed = [size for size in (mine, other) if isinstance(size, int) and size != 1]
+        if fixed:
+            result.append(fixed[0])
+        elif isinstance(mine, int) or isinstance(other, int):
+            result.append(other if isinstance(mine, int) else mine)
+        else:
+            result.append(make(build, "Maximum", mine, other))
+    return result
+
+
+def _ends_with(whole: Shape, end: Shape) -> bool:
+    """Whether batches repeat those of a smaller tensor as they stand."""
+    assert whole is not None
+    assert end is not None
+    end = end[sum(1 for _ in itertools.takewhile(lambda size: size == 1, end)) :]
+    # A size that is not known may be 1: it is taken for that of the other.
+    return len(end) <= len(whole) and all(
+        mine == other or None in (mine, other)
+        for mine, other in zip(whole[len(whole) - len(end) :], end, strict=True)
+    )
 
 
 def _flags(node: Node) -> dict[str, Any]:

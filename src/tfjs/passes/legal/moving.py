@@ -97,6 +97,19 @@ def zeros_for_anything(node: Node, build: Builder) -> list[Value]:
     return [make(build, "Fill", node.inputs[0], build.constant(np.zeros((), dtype)))]
 
 
+@RULES.rule("ReverseV2", "Slice")
+def scalar_as_it_is(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js neither reverses nor cuts scalars. Exact."""
+    return [node.inputs[0]] if node.inputs[0].shape == () else None
+
+
+@RULES.rule("Reverse")
+def reversed_by_flags(node: Node, build: Builder) -> list[Value]:
+    """The newer operation, with the axes that are flagged. Exact."""
+    flags = constant_of(node, 1, "which axes it reverses")
+    return [make(build, "ReverseV2", node.inputs[0], np.flatnonzero(flags).astype(np.int32))]
+
+
 @RULES.rule("ReverseV2")
 def reversed_booleans(node: Node, build: Builder) -> list[Value] | None:
     """Booleans as integers: wasm reads beside them. Exact."""
@@ -146,18 +159,42 @@ def gathered_by_batches(node: Node, build: Builder) -> list[Value] | None:
 def strided_integers(node: Node, build: Builder) -> list[Value] | None:
     """Integers and booleans with a stride are wrong on wasm: looked up instead. Exact.
 
-    Left alone where sizes or bounds are not known; so are floats, except in ranks that WebGL's
-    kernel does not know.
+    So are floats in ranks that WebGL's kernel does not know, where all sizes and bounds are known.
     """
+    x = node.inputs[0]
+    strides = constant(node.inputs[3])
+    if x.shape is None or (strides is not None and (strides == 1).all()):
+        return None
+    if x.dtype == "float32" and len(x.shape) <= 4:
+        return None
+    found = _by_constant_places(node, build)
+    if found is not None or x.dtype == "float32":
+        return found
+    return [_by_places(node, build)]
+
+
+def _by_places(node: Node, build: Builder) -> Value:
+    """The numbers of the elements are sliced in their stead, as floats, of which wasm can."""
+    x = node.inputs[0]
+    sizes = sizes_of(build, x)
+    numbers = make(build, "Range", 0, as_scalar(build, times(build, *sizes)), 1)
+    numbers = reshape(build, build.cast(numbers, "float32"), sizes)
+    places = make(build, "StridedSlice", numbers, *node.inputs[1:], **node.attrs)
+    if places.shape is None:
+        places.shape = node.output.shape
+    flat = build.reshape(x, [-1])
+    return make(build, "GatherV2", flat, build.cast(places, "int32"), np.int32(0))
+
+
+def _by_constant_places(node: Node, build: Builder) -> list[Value] | None:
+    """One axis after the other is looked up, where sizes and bounds are known."""
     x = node.inputs[0]
     begin, end, strides = (constant(value) for value in node.inputs[1:])
     if x.shape is None or begin is None or end is None or strides is None:
         return None
-    strided = [index for index, step in enumerate(strides) if step != 1]
-    if not strided or (x.dtype == "float32" and len(x.shape) <= 4):
-        return None
     if node.attrs.get("new_axis_mask"):
         return None
+    strided = [index for index, step in enumerate(strides) if step != 1]
     value = x
     begins, ends = [int(item) for item in begin], [int(item) for item in end]
     begin_mask, end_mask = int(node.attrs["begin_mask"]), int(node.attrs["end_mask"])

@@ -135,6 +135,31 @@ def bucketize(node: Node, build: Builder) -> list[Value]:
     return [reshape(build, found, sizes_of(build, x))]
 
 
+@RULES.rule("Bincount")
+def counts_of_all(node: Node, build: Builder) -> list[Value] | None:
+    """TensorFlow takes all numbers as one list; TF.js's wasm does not. Exact."""
+    x, size, weights = node.inputs
+    if x.shape is not None and len(x.shape) == 1:
+        return None
+    flat = [value if value.shape == (0,) else build.reshape(value, [-1]) for value in (x, weights)]
+    flat[0].shape = (None,) if flat[0].shape is None else flat[0].shape
+    return [make(build, "Bincount", flat[0], size, flat[1])]
+
+
+@RULES.rule("DenseBincount")
+def counts_of_one_list(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js counts in matrices as it should, not in scalars, nor whether there is any. Exact."""
+    x, size, weights = node.inputs
+    rank, binary = len(shape_of(x)), bool(node.attrs.get("binary_output"))
+    if rank == 2 or (rank == 1 and not binary):
+        return None
+    rows = [
+        value if value.shape == (0,) else build.reshape(value, [1, -1]) for value in (x, weights)
+    ]
+    counted = make(build, "DenseBincount", rows[0], size, rows[1], binary_output=binary)
+    return [build.reshape(counted, [-1])]
+
+
 @RULES.rule("Bincount", "DenseBincount")
 def integer_counts(node: Node, build: Builder) -> list[Value] | None:
     """TF.js counts in float32. Exact up to 2^24."""

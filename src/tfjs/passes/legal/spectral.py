@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from tfjs.ir.graph import Node, Value
 from tfjs.passes.build import Builder
-from tfjs.passes.legal.common import constant_of, make, shape_of, slice_axis, transpose
+from tfjs.passes.legal.common import (
+    constant_of,
+    make,
+    reshape,
+    shape_of,
+    sizes_of,
+    slice_axis,
+    times,
+    transpose,
+)
 from tfjs.passes.rules import CannotExpress, RuleSet
 
 RULES = RuleSet()
@@ -41,11 +50,22 @@ def inverse_of_other_length(node: Node, build: Builder) -> list[Value] | None:
     size = shape_of(node.inputs[0])[-1]
     length = int(constant_of(node, 1, "its length").reshape(-1)[0])
     if size is not None and length == 2 * (size - 1):
-        return None
+        return _lines_back(node, build, length)
     raise CannotExpress(
         f"its length {length} is not what follows from its input",
         "cut or fill the input to length / 2 + 1 in the model, and use even lengths",
     )
+
+
+def _lines_back(node: Node, build: Builder, length: int) -> list[Value] | None:
+    """TF.js gives its lines in two axes, whatever there were."""
+    x = node.inputs[0]
+    if len(shape_of(x)) == 2:
+        return None
+    sizes = sizes_of(build, x)
+    lines = reshape(build, x, [times(build, *sizes[:-1]), sizes[-1]])
+    found = make(build, "IRFFT", lines, [length], Treal="float32")
+    return [reshape(build, found, [*sizes[:-1], length])]
 
 
 @RULES.rule("FFT2D", "IFFT2D")
