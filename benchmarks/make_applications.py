@@ -1,4 +1,6 @@
-"""Makes a model of keras.applications with random weights, by tf_keras (.h5) and Keras 3 (.keras).
+"""Makes a model of keras.applications with random weights, by tf_keras and by Keras 3.
+
+tf_keras writes the .h5 and, with `model.export`, the SavedModel; Keras 3 writes the .keras.
 
 .venv-test/bin/python benchmarks/make_applications.py MobileNetV2 DEST_WITHOUT_SUFFIX
 """
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +32,27 @@ def random_weight(path: str, shape: tuple[int, ...], rng: np.random.Generator) -
     return rng.normal(0, 0.1, shape).astype(np.float32)
 
 
-def make(framework: Any, name: str, dest: Path) -> None:
-    """Builds the model in a framework and saves it."""
+def make(framework: Any, name: str) -> Any:
+    """Builds the model in a framework."""
     model = getattr(framework.applications, name)(weights=None)
     rng = np.random.default_rng(0)
     # Keras 3 has the paths of the weights, tf_keras full names.
     paths = [getattr(weight, "path", weight.name) for weight in model.weights]
     shapes = [tuple(weight.shape) for weight in model.weights]
     model.set_weights([random_weight(p, s, rng) for p, s in zip(paths, shapes, strict=True)])
-    # Under another name first: a model in the cache is whole.
+    return model
+
+
+def write(save: Callable[[str], None], dest: Path) -> None:
+    """Writes a model under another name first: a model in the cache is whole."""
     part = dest.with_name(f"part-{dest.name}")
-    model.save(part)
+    save(str(part))
     part.rename(dest)
 
 
 if __name__ == "__main__":
     _, class_name, target = sys.argv
-    make(tf_keras, class_name, Path(f"{target}.h5"))
-    make(keras, class_name, Path(f"{target}.keras"))
+    made = make(tf_keras, class_name)
+    write(made.save, Path(f"{target}.h5"))
+    write(made.export, Path(f"{target}_saved_model"))
+    write(make(keras, class_name).save, Path(f"{target}.keras"))

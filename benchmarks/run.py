@@ -5,9 +5,10 @@
     python3 benchmarks/run.py convert                  measures tfjs beside cp
     python3 benchmarks/run.py convert --official PATH  and an official tensorflowjs_converter
 
-The models are MobileNetV2 and ResNet50 with random weights and a synthetic one of 2 GB, each as
-Keras HDF5 and as .keras. They stand in ~/.cache/tfjs-benchmarks (or --cache). Only Python and what
-tools/envs.py installs is needed.
+The models are MobileNetV2 and ResNet50 with random weights, as Keras HDF5, as .keras and as
+SavedModel; a synthetic one of 2 GB, as Keras HDF5 and as .keras; a SavedModel of 3 GB; a frozen
+graph of 100 000 nodes. They stand in ~/.cache/tfjs-benchmarks (or --cache), 9 GB in all; --only
+makes and measures some of them. Only Python and what tools/envs.py installs is needed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tools"))
@@ -26,19 +28,45 @@ sys.path.insert(0, str(HERE.parent / "tools"))
 import envs
 from measure import Measured, measure
 
-SUFFIXES = (".h5", ".keras")
-# Which script makes a model, and what it is called with.
-MAKERS = {
-    "mobilenet_v2": ("make_applications.py", "MobileNetV2"),
-    "resnet50": ("make_applications.py", "ResNet50"),
-    "synthetic_2gb": ("make_synthetic.py", "2048"),
+
+class Model(NamedTuple):
+    """A model, in one or more formats.
+
+    Attributes:
+        script: what makes it.
+        argument: what the script is called with, before the name.
+        suffixes: what the script writes, as endings of the name.
+    """
+
+    script: str
+    argument: str
+    suffixes: tuple[str, ...]
+
+
+SAVED_MODEL = "_saved_model"
+MODELS = {
+    "mobilenet_v2": Model("make_applications.py", "MobileNetV2", (".h5", ".keras", SAVED_MODEL)),
+    "resnet50": Model("make_applications.py", "ResNet50", (".h5", ".keras", SAVED_MODEL)),
+    "synthetic_2gb": Model("make_synthetic.py", "2048", (".h5", ".keras")),
+    "stack_3gb": Model("make_saved_model.py", "3072", (SAVED_MODEL,)),
+    "graph_100k": Model("make_frozen_graph.py", "100000", (".pb",)),
 }
-INPUT_FORMATS = {".h5": "keras", ".keras": "keras_keras"}
+# What the official tool must be told of a source.
+OFFICIAL_OPTIONS = {
+    ".h5": ("--input_format=keras", "--output_format=tfjs_layers_model"),
+    ".keras": ("--input_format=keras_keras", "--output_format=tfjs_layers_model"),
+    SAVED_MODEL: ("--input_format=tf_saved_model", "--output_format=tfjs_graph_model"),
+    ".pb": (
+        "--input_format=tf_frozen_model",
+        "--output_format=tfjs_graph_model",
+        "--output_node_names=output",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one source file cost: with cp, with tfjs, and with the official tool if asked for."""
+    """What one source cost: with cp, with tfjs, and with the official tool if asked for."""
 
     source: Path
     copy: Measured
@@ -50,11 +78,12 @@ def make(cache: Path, names: list[str]) -> None:
     """Makes the models that are not yet in the cache."""
     cache.mkdir(parents=True, exist_ok=True)
     for name in names:
-        if all((cache / f"{name}{suffix}").exists() for suffix in SUFFIXES):
+        model = MODELS[name]
+        if all((cache / f"{name}{suffix}").exists() for suffix in model.suffixes):
             continue
         envs.say(f"making {name}")
-        script, argument = MAKERS[name]
-        command = [str(envs.test_python()), str(HERE / script), argument, str(cache / name)]
+        script = str(HERE / model.script)
+        command = [str(envs.test_python()), script, model.argument, str(cache / name)]
         envs.run_quietly(command)
 
 
@@ -76,31 +105,36 @@ def best_of(repeat: int, command: list[str], dest: Path) -> Measured:
     )
 
 
-def measure_source(source: Path, tfjs: Path, official: str | None, work: Path, repeat: int) -> Row:
-    """Measures the conversion of one file to a TF.js layers model."""
+def measure_source(
+    source: Path, suffix: str, tfjs: Path, official: str | None, work: Path, repeat: int
+) -> Row:
+    """Measures the conversion of one source to a TF.js layers model or graph model."""
     out = work / "out"
     names = [str(source), str(out)]
-    official_options = [
-        f"--input_format={INPUT_FORMATS[source.suffix]}",
-        "--output_format=tfjs_layers_model",
-    ]
+    theirs = [official, *OFFICIAL_OPTIONS[suffix], *names] if official else None
     return Row(
         source=source,
-        copy=best_of(repeat, ["cp", *names], out),
+        copy=best_of(repeat, ["cp", "-r", *names], out),
         tfjs=best_of(repeat, [str(tfjs), "convert", *names], out),
-        official=best_of(repeat, [official, *official_options, *names], out) if official else None,
+        official=best_of(repeat, theirs, out) if theirs else None,
     )
+
+
+def size_of(source: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = source.rglob("*") if source.is_dir() else [source]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def print_table(rows: list[Row]) -> None:
-    """One line a file; ratios are to cp, and of the official tool to tfjs."""
+    """One line a source; ratios are to cp, and of the official tool to tfjs."""
     print(
-        f"\n{'source':<22}{'MB':>7}{'cp s':>8}{'tfjs s':>9}{'x cp':>7}{'peak MB':>9}{'private':>9}"
+        f"\n{'source':<26}{'MB':>7}{'cp s':>8}{'tfjs s':>9}{'x cp':>7}{'peak MB':>9}{'private':>9}"
         f"{'official s':>12}{'x tfjs':>8}{'peak MB':>9}"
     )
     for row in rows:
-        megabytes = row.source.stat().st_size / 1e6
-        line = f"{row.source.name:<22}{megabytes:>7.0f}{row.copy.seconds:>8.3f}"
+        megabytes = size_of(row.source) / 1e6
+        line = f"{row.source.name:<26}{megabytes:>7.0f}{row.copy.seconds:>8.3f}"
         line += _cells(row.tfjs, row.copy, widths=(9, 7, 9))
         line += f"{row.tfjs.private_mb:>9.0f}"
         if row.official is not None:
@@ -128,10 +162,10 @@ def convert(cache: Path, names: list[str], official: str | None, repeat: int) ->
     work.mkdir()
     rows = []
     for name in names:
-        for suffix in SUFFIXES:
+        for suffix in MODELS[name].suffixes:
             source = cache / f"{name}{suffix}"
             envs.say(f"converting {source.name}")
-            rows.append(measure_source(source, tfjs, official, work, repeat))
+            rows.append(measure_source(source, suffix, tfjs, official, work, repeat))
     shutil.rmtree(work)
     print_table(rows)
     for row in rows:
@@ -146,7 +180,7 @@ def parse_arguments() -> argparse.Namespace:
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cache", type=Path, default=cache_home / "tfjs-benchmarks")
-    parser.add_argument("--only", choices=MAKERS, action="append", help="one model; may repeat")
+    parser.add_argument("--only", choices=MODELS, action="append", help="one model; may repeat")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("make", help="make the models")
     converting = commands.add_parser("convert", help="measure conversions")
@@ -161,7 +195,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Runs what the command line asks for."""
     options = parse_arguments()
-    names = options.only or list(MAKERS)
+    names = options.only or list(MODELS)
     try:
         if options.command == "make":
             make(options.cache, names)

@@ -292,7 +292,8 @@ class Graph:
                         waiting[reader] -= 1
         result = [node for node, count in waiting.items() if not count]
         for node in result:
-            readers = [] if node.op in _BACK else [use[0] for out in node.outputs for use in out.uses]
+            outputs = () if node.op in _BACK else node.outputs
+            readers = [reader for value in outputs for reader, _ in value.uses]
             for reader in [*readers, *after[node]] if node in after else readers:
                 waiting[reader] -= 1
                 if not waiting[reader]:

@@ -26,7 +26,7 @@ Infer = Callable[[Node], Sequence[Shape]]
 Kernel = Callable[..., Any]
 
 # What Python and NumPy raise over attributes and inputs of a kind or number that no node has.
-_UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError)
+UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError)
 # A constant beyond this many elements is data, not a shape or an axis; nothing looks into it.
 MOST_LOOKED_AT = 1 << 12
 # TF.js holds sizes in int32.
@@ -97,7 +97,7 @@ def infer_types(node: Node, known: Definition | None = None) -> list[Type]:
     op = find(node.op)
     try:
         shapes = op.infer(node) if op is not None else [None] * len(dtypes)
-    except _UNFIT as error:
+    except UNFIT as error:
         raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
     for shape in shapes:
         if shape is not None and any(size is not None and size > MOST_IN_AXIS for size in shape):
@@ -117,7 +117,7 @@ def evaluate(node: Node, inputs: Sequence[Array]) -> list[Array]:
     try:
         with np.errstate(all="ignore"):
             result = op.kernel(node.attrs, *inputs)
-    except _UNFIT as error:
+    except UNFIT as error:
         raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
     items = result if isinstance(result, tuple) else (result,)
     # One string alone would become an array of characters.

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfjs.errors import CorruptFileError
 from tfjs.ir.graph import Graph, GraphModel, Node, Type, constant_of
-from tfjs.ir.tensor import ITEM_SIZES, DerivedTensor, Tensor
+from tfjs.ir.tensor import ITEM_SIZES, Array, DerivedTensor, Tensor
 from tfjs.ops.base import evaluate, find, infer_types
 from tfjs.ops.definitions import definition
 
@@ -162,13 +162,18 @@ def _fold_later(graph: Graph, node: Node, given: list[Tensor]) -> None:
     dtype = _stored(value.dtype)
     frozen = _detached(node)
     derived = DerivedTensor(
-        dtype,
-        shape,
-        lambda: evaluate(frozen, [tensor.array() for tensor in given])[0].astype(dtype, copy=False),
+        dtype, shape, lambda: _computed(frozen, given).astype(dtype, copy=False)
     )
     folded = graph.constant(derived, name=f"{node.name}/folded", origin=node.origin)
     graph.replace(value, folded)
     _take_name(graph, node)
+
+
+def _computed(node: Node, given: list[Tensor]) -> Array:
+    try:
+        return evaluate(node, [tensor.array() for tensor in given])[0]
+    except ValueError as error:
+        raise CorruptFileError(f"node {node.name!r} ({node.op}): {error}") from None
 
 
 def _detached(node: Node) -> Node:

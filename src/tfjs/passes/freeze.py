@@ -6,7 +6,7 @@ up; what it does silently with a variable that the model itself changes is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -39,7 +39,13 @@ def freeze(model: GraphModel) -> None:
     """
     graphs = _with_bodies(model)
     _pass_handles_on(model)
-    problems = [problem for graph in graphs for problem in _updates(graph, model)]
+    read = {
+        node.name
+        for graph in graphs
+        for node in graph.nodes.values()
+        if node.op in _VARIABLES and _is_read(node)
+    }
+    problems = [problem for graph in graphs for problem in _updates(graph, model, read)]
     for graph in graphs:
         problems += _freeze(graph, model)
     if problems:
@@ -119,8 +125,11 @@ def _drop_input(graph: Graph, node: Node, index: int, place: int, handle: Value)
 # Values ------------------------------------------------------------------------------------------
 
 
-def _updates(graph: Graph, model: GraphModel) -> list[str]:
-    """Variables that are read after they were written; those only written deserve a word."""
+def _updates(graph: Graph, model: GraphModel, read: Collection[str]) -> list[str]:
+    """Variables that are read after they were written; those only written deserve a word.
+
+    What a branch or loop writes may be read in the next step, or behind it.
+    """
     written: dict[Node, list[Node]] = {}
     for node in graph.nodes.values():
         if node.op in _WRITES and node.inputs:
@@ -129,7 +138,8 @@ def _updates(graph: Graph, model: GraphModel) -> list[str]:
     for variable, writers in written.items():
         after = _after(graph, writers)
         reads = [node for node in after if any(v.node is variable for v in node.inputs)]
-        if any(node.op not in _WRITES for node in reads):
+        later = graph.name and variable.name in read
+        if later or any(node.op not in _WRITES for node in reads):
             problems.append(f"{variable.name}: is changed by the model and read afterwards")
         else:
             model.notes.append(

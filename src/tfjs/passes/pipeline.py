@@ -19,7 +19,7 @@ from tfjs.passes.inline import inline_calls
 from tfjs.passes.legal import RULES
 from tfjs.passes.legal.strings import is_lost_on_wasm
 from tfjs.passes.rules import Problem, apply_rules
-from tfjs.passes.tables import settle_tables
+from tfjs.passes.tables import refuse_changed_tables, settle_tables
 
 ControlFlow = Literal["auto", "v1", "v2"]
 _MOST_NAMED = 5
@@ -103,6 +103,7 @@ def freeze_whole(model: GraphModel, *, keep: frozenset[str] = frozenset()) -> No
     """
     # Calls hide which variable a node reads and which constant a function gets: they go first.
     inline_calls(model)
+    refuse_changed_tables(model)
     # A control input may be all that holds a value in a branch of TF1.
     for graph in _graphs(model):
         tie_to_branches(graph)
@@ -128,8 +129,11 @@ def _how_it_runs(graphs: Sequence[Graph]) -> list[str]:
     for op in ops:
         for backend in missing_backends(op):
             missing.setdefault(backend, []).append(op)
-    lost = {node.op for graph in graphs for node in graph.nodes.values() if is_lost_on_wasm(node)}
-    missing["wasm"] = [*missing.get("wasm", []), *(f"{op} of texts" for op in sorted(lost))]
+    nodes = [node for graph in graphs for node in graph.nodes.values()]
+    lost = sorted({f"{node.op} of texts" for node in nodes if is_lost_on_wasm(node)})
+    if any(value.dtype == "complex64" for node in nodes for value in node.outputs):
+        lost.append("complex numbers")
+    missing["wasm"] = [*missing.get("wasm", []), *lost]
     return notes + [
         f"does not run on the {backend} backend, which lacks {', '.join(found)}"
         for backend, found in sorted(missing.items())

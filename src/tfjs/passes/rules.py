@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tfjs.errors import ConversionError, CorruptFileError
 from tfjs.ir.graph import Graph, Node, Value
+from tfjs.ops.base import UNFIT
 from tfjs.passes.build import Builder
 
 Rule = Callable[[Node, Builder], Sequence[Value] | None]
@@ -115,6 +116,9 @@ def _first(
             where = f"{graph.name}/{node.name}" if graph.name else node.name
             problems.append(Problem(node.op, where, refusal.reason, refusal.advice))
             return []
+        except UNFIT as error:  # a rule reckons with a node that can be
+            text = f"node {node.name!r} ({node.op}): does not take such attributes or inputs"
+            raise CorruptFileError(f"{text}: {error!r}") from error
         except ValueError as error:  # as `infer_types` raises it for what the rule builds
             raise CorruptFileError(f"node {node.name!r} ({node.op}): {error}") from error
         if values is None:

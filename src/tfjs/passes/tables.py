@@ -26,6 +26,7 @@ _IMPORTS = {
     "LookupTableInsert": "LookupTableImport",
     "LookupTableInsertV2": "LookupTableImportV2",
 }
+_REMOVES = frozenset({"LookupTableRemoveV2"})
 _TABLES = {
     "HashTable": "HashTable",
     "HashTableV2": "HashTableV2",
@@ -41,11 +42,10 @@ def settle_tables(model: GraphModel) -> None:
     """Let the initializer fill the tables of the main graph, and do no more.
 
     Raises:
-        UnsupportedError: the model changes a table, or fills one from what it computes.
+        UnsupportedError: a table is filled from what the initializer computes.
         CorruptFileError: a vocabulary file does not fit.
     """
     tables = {node.name: node for node in model.graph.nodes.values() if node.op in _TABLES}
-    _refuse_changes(model.graph)
     for node in tables.values():
         node.op = _TABLES[node.op]
     graph = model.initializer
@@ -68,12 +68,23 @@ def settle_tables(model: GraphModel) -> None:
         model.initializer = None
 
 
-def _refuse_changes(graph: Graph) -> None:
-    changes = [n for n in graph.nodes.values() if n.op in _IMPORTS or n.op in _FROM_FILES]
+def refuse_changed_tables(model: GraphModel) -> None:
+    """See that only the initializer fills tables; control inputs must still be there.
+
+    Raises:
+        UnsupportedError: a run of the model changes a table.
+    """
+    changes = [
+        f"{node.name} ({node.op})"
+        for graph in [model.graph, *model.functions.values()]
+        for node in graph.nodes.values()
+        if node.op in _IMPORTS or node.op in _FROM_FILES or node.op in _REMOVES
+    ]
     if changes:
         raise UnsupportedError(
-            "the model fills hash tables each time it runs; TF.js does so only before",
-            problems=[f"{node.name} ({node.op})" for node in changes],
+            "the model changes hash tables each time it runs; TF.js fills them only before",
+            problems=changes,
+            hint="fill the table when the model is built, and export without what changes it",
         )
 
 

@@ -14,7 +14,6 @@ from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node
 from tfjs.ir.tensor import Tensor
 from tfjs.ops.support import DTYPES, tfjs_op, unsafe_name, usable
 
-
 _MAY_CALL = (FuncRef, list)
 
 
@@ -107,7 +106,11 @@ def _check_body(graph: Graph, node: Node) -> None:
     where = place(graph, node)
     op = tfjs_op(node.op)
     if op is not None and op.category == "hash_table":
-        raise ConversionError("TF.js finds no tables from within a function", where=where)
+        raise ConversionError(
+            "TF.js finds no tables from within a function",
+            where=where,
+            hint="let --control-flow be auto or v1",
+        )
     if not node.inputs and node.op != "Const":
         raise ConversionError(
             "reads nothing, and TF.js never starts such a node in a function", where=where

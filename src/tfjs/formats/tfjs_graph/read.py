@@ -237,17 +237,20 @@ def _plain_topology(topology: Any, where: str) -> Any:
         raise CorruptFileError("has a topology that is no object", where=where)
     library = topology.get("library")
     functions = library.get("function") if isinstance(library, dict) else None
-    listed = functions if isinstance(functions, list) else []
     bodies = [
         {
             **{key: function[key] for key in ("signature", "ret") if key in function},
-            "nodeDef": [_plain_node(node) for node in function.get("nodeDef") or []],
+            "nodeDef": [_plain_node(node) for node in _list(function.get("nodeDef"))],
         }
-        for function in listed
+        for function in _list(functions)
         if isinstance(function, dict)
     ]
-    nodes = [_plain_node(node) for node in topology.get("node") or []]
+    nodes = [_plain_node(node) for node in _list(topology.get("node"))]
     return {"node": nodes, "library": {"function": bodies}}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _plain_node(node: Any) -> Any:

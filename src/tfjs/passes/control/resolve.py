@@ -49,7 +49,8 @@ def resolve_control_flow(model: GraphModel, form: Form) -> list[str]:
 
     Args:
         model: the model.
-        form: "v1" for TF1's Switch and Merge where something stays, else functions.
+        form: "v1" for TF1's Switch and Merge where something stays, "v2" for functions, "auto" for
+            functions unless they would ask tables.
 
     Returns:
         Why loops stay, a line each.
@@ -79,10 +80,20 @@ def resolve_control_flow(model: GraphModel, form: Form) -> list[str]:
         _settle_what_stays(model, graph)
         loops += [node for node in graph.nodes.values() if node.op in LOOPS]
     notes += _why(loops, reasons)
-    if form == "v1":
+    if form == "v1" or (form == "auto" and _asks_tables(model)):
         lower_to_v1(model)
     drop_unheld(model)
     return notes
+
+
+def _asks_tables(model: GraphModel) -> bool:
+    """Whether a branch or loop asks a table, which TF.js finds only from the main graph."""
+    return any(
+        node.op.startswith("LookupTable")
+        for graph in graphs_of(model)
+        if graph is not model.graph
+        for node in graph.nodes.values()
+    )
 
 
 def _simplify(model: GraphModel, graph: Graph, budget: Budget, reasons: dict[Node, str]) -> bool:

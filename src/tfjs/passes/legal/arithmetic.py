@@ -129,6 +129,26 @@ def never_equal(node: Node, build: Builder) -> list[Value] | None:
     return None
 
 
+@RULES.rule("Abs", "Neg")
+def integer_sign(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js rounds integers beyond 2^24. Exact."""
+    x = node.inputs[0]
+    if x.dtype != "int32":
+        return None
+    negative = make(build, "Sub", 0, x)
+    return [negative if node.op == "Neg" else make(build, "Maximum", x, negative)]
+
+
+@RULES.rule("Sign")
+def sign(node: Node, build: Builder) -> list[Value] | None:
+    """wasm takes small numbers for 0, and both backends NaN. Exact."""
+    x = node.inputs[0]
+    if x.dtype != "float32":
+        return None
+    below = make(build, "SelectV2", make(build, "Less", x, 0.0), np.float32(-1), x)
+    return [make(build, "SelectV2", make(build, "Greater", x, 0.0), np.float32(1), below)]
+
+
 @RULES.rule("ApproximateEqual")
 def nearly_equal(node: Node, build: Builder) -> list[Value]:
     """|x - y| < tolerance. Exact."""
@@ -191,9 +211,9 @@ def euclidean_norm(node: Node, build: Builder) -> list[Value]:
     """TF.js's norm takes two axes at most, and floats only: the root of the sum of squares."""
     x, axes = node.inputs
     dtype = str(x.dtype)
-    x = build.cast(x, "float32")
+    size = make(build, "ComplexAbs", x) if dtype == "complex64" else build.cast(x, "float32")
     keep = node.attrs.get("keep_dims", False)
-    total = make(build, "Sum", make(build, "Square", x), axes, keep_dims=keep)
+    total = make(build, "Sum", make(build, "Square", size), axes, keep_dims=keep)
     return [build.cast(make(build, "Sqrt", total), dtype)]
 
 

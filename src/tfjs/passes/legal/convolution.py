@@ -16,13 +16,17 @@ from tfjs.ir.graph import Node, Value
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.axes import pad_axis, stretch_axis
 from tfjs.passes.legal.common import (
+    Size,
     concat,
     constant,
     make,
     makes,
     reshape,
     shape_of,
+    size_at,
+    slice_axis,
     transpose,
+    vector,
 )
 from tfjs.passes.rules import CannotExpress, RuleSet
 
@@ -149,6 +153,38 @@ def grouped_convolution(node: Node, build: Builder) -> list[Value] | None:
     return [concat(build, results, axis)]
 
 
+@RULES.rule(
+    *("Conv2D", "DepthwiseConv2dNative", "Conv3D"),
+    *("Conv2DBackpropInput", "Conv3DBackpropInput", "Conv3DBackpropInputV2"),
+)
+def only_floats(node: Node, build: Builder) -> list[Value] | None:
+    """Refused: TF.js convolves nothing else."""
+    if node.output.dtype != "float32":
+        raise CannotExpress(f"TF.js has no {node.op} of integers", "cast to float32 before it")
+    return None
+
+
+@RULES.rule("Conv2D", "DepthwiseConv2dNative")
+def stride_over_window(node: Node, build: Builder) -> list[Value] | None:
+    """wasm gives zeros where SAME would have to pad by less than nothing. Exact."""
+    x, kernel = node.inputs
+    window, strides = shape_of(kernel, "its kernel")[:2], node.attrs["strides"][1:3]
+    sizes = shape_of(x)[1:3]
+    if node.attrs["padding"] != b"SAME" or None in window or None in sizes:
+        return None
+    left = [
+        (math.ceil(size / stride) - 1) * stride + covered - size
+        for size, stride, covered in zip(sizes, strides, window, strict=True)
+        if size is not None and covered is not None
+    ]
+    if min(left) >= 0 or max(size or 0 for size in window) == 1:
+        return None
+    pads = [(max(total, 0) // 2, max(total, 0) - max(total, 0) // 2) for total in left]
+    flat = [number for pair in [(0, 0), *pads, (0, 0)] for number in pair]
+    attrs = {"padding": b"EXPLICIT", "explicit_paddings": flat} if any(flat) else {}
+    return [make(build, node.op, x, kernel, **{**node.attrs, "padding": b"VALID", **attrs})]
+
+
 @RULES.rule("Conv2D", "DepthwiseConv2dNative", "Conv3D")
 def stride_beside_dilation(node: Node, build: Builder) -> list[Value] | None:
     """TF.js takes one of them: without strides, of which some results are kept. Exact."""
@@ -211,6 +247,22 @@ def channels_first_transposed(node: Node, build: Builder) -> list[Value] | None:
     moved = transpose(build, x, order)
     result = make(build, node.op, sizes, kernel, moved, **last_attrs(node))
     return [transpose(build, _typed(result, node, order), to_first(rank))]
+
+
+@RULES.rule("Conv2DBackpropInput")
+def spatial_sizes(node: Node, build: Builder) -> list[Value] | None:
+    """Where only two sizes are told, those of batch and channels beside them. Exact."""
+    sizes, kernel, x = node.inputs
+    if sizes.shape != (2,):
+        return None
+    known = constant(sizes)
+    if known is not None:
+        inner: list[Size] = [int(item) for item in known]
+    else:
+        inner = [slice_axis(build, sizes, 0, axis, 1) for axis in (0, 1)]
+        inner = [build.reshape(size, []) for size in inner if isinstance(size, Value)]
+    whole = [size_at(build, x, 0), *inner, size_at(build, kernel, 2)]
+    return [make(build, node.op, vector(build, whole), kernel, x, **node.attrs)]
 
 
 @RULES.rule("Conv2DBackpropInput")

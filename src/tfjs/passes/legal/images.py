@@ -132,6 +132,17 @@ def projective_transform(node: Node, build: Builder) -> list[Value]:
 
 
 @RULES.rule("ImageProjectiveTransformV3")
+def transformed_integers(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js transforms floats only; what comes of integers is cut off. Exact up to 2^24."""
+    images = node.inputs[0]
+    if images.dtype == "float32":
+        return None
+    attrs = {name: node.attrs[name] for name in ("interpolation", "fill_mode")}
+    made = make(build, node.op, build.cast(images, "float32"), *node.inputs[1:], **attrs)
+    return [build.cast(made, str(images.dtype))]
+
+
+@RULES.rule("ImageProjectiveTransformV3")
 def transform_of_batches(node: Node, build: Builder) -> list[Value] | None:
     """TF.js's cpu backend transforms the first image only. Exact.
 

@@ -18,12 +18,15 @@ from tfjs.passes.legal.common import (
     size_at,
     sizes_of,
     slice_axis,
+    static_shape,
     times,
     transpose,
 )
 from tfjs.passes.rules import RuleSet
 
 RULES = RuleSet()
+
+_MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 
 
 @RULES.rule("Roll")
@@ -153,6 +156,48 @@ def gathered_by_batches(node: Node, build: Builder) -> list[Value] | None:
         *range(inner + before, len(shape_of(found))),
     ]
     return [transpose(build, found, back)]
+
+
+@RULES.rule("StridedSlice")
+def strided_beside_single(node: Node, build: Builder) -> list[Value] | None:
+    """A stride beside an index that drops its axis is wrong everywhere: in two steps. Exact."""
+    strides = constant(node.inputs[3])
+    count = static_shape(node.inputs[3], "its stride")[0]
+    masks = {name: int(node.attrs.get(name, 0)) for name in _MASKS}
+    if not masks["shrink_axis_mask"] or (strides is not None and (strides == 1).all()):
+        return None
+    plain = masks["new_axis_mask"] | masks["shrink_axis_mask"] | masks["ellipsis_mask"]
+    strided = sum(
+        1 << place
+        for place in range(count)
+        if not plain >> place & 1 and (strides is None or strides[place] != 1)
+    )
+    kept = [place for place in range(count) if not masks["new_axis_mask"] >> place & 1]
+
+    def without_new(mask: int) -> int:
+        return sum(1 << index for index, place in enumerate(kept) if mask >> place & 1)
+
+    # First what has strides, of all else everything; new axes come with the second step only.
+    first = {
+        "begin_mask": without_new(masks["begin_mask"] | ~strided),
+        "end_mask": without_new(masks["end_mask"] | ~strided),
+        "ellipsis_mask": without_new(masks["ellipsis_mask"]),
+    }
+    bounds: list[Value] = node.inputs[1:]
+    if len(kept) < count:
+        chosen = np.array(kept, np.int32)
+        bounds = [make(build, "GatherV2", value, chosen, np.int32(0)) for value in bounds]
+    value = make(build, "StridedSlice", node.inputs[0], *bounds, **first)
+    second = {
+        **masks,
+        "begin_mask": masks["begin_mask"] | strided,
+        "end_mask": masks["end_mask"] | strided,
+    }
+    ones = np.ones(count, np.int32)
+    result = make(build, "StridedSlice", value, *node.inputs[1:3], ones, **second)
+    if result.shape is None:
+        result.shape = node.output.shape
+    return [result]
 
 
 @RULES.rule("StridedSlice")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from tfjs.ir.graph import Node, Value
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.axes import pad_axis
 from tfjs.passes.legal.common import (
-    as_scalar,
     constant_of,
     is_used,
     make,
@@ -23,14 +21,22 @@ from tfjs.passes.legal.common import (
     times,
     transpose,
 )
-from tfjs.passes.legal.convolution import channels_first, last_attrs, to_first, to_last, window_pads
+from tfjs.passes.legal.convolution import (
+    Pads,
+    channels_first,
+    last_attrs,
+    to_first,
+    to_last,
+    window_pads,
+)
 from tfjs.passes.rules import CannotExpress, RuleSet
 
 RULES = RuleSet()
 
+# Windows of more places are not taken apart.
+_MOST_PLACES = 64
+
 _LOWEST = float(np.finfo(np.float32).min)
-# Larger windows are not gone through step by step.
-_MOST_STEPS = 64
 
 
 @RULES.rule("MaxPoolV2")
@@ -142,149 +148,90 @@ def maximum_without_position(node: Node, build: Builder) -> list[Value] | None:
     return [make(build, "MaxPool", node.inputs[0], **attrs), node.outputs[1]]
 
 
-# Where TF.js's own start from a number above 0 on wasm --------------------------------------------
-
-
 @RULES.rule("MaxPoolWithArgmax")
 def maximum_with_position(node: Node, build: Builder) -> list[Value] | None:
-    """Negative numbers are lost on wasm: the best of each window so far, with its place. Exact.
+    """By what each place of the window sees: the largest, and the first where it is. Exact.
 
-    Left alone where the sizes are not known, and for large windows.
+    TF.js's own is wrong on wasm, where all is negative or two are as large, and gives floats on
+    WebGL. Left alone where sizes are not known.
     """
     x = node.inputs[0]
-    ksize, strides = node.attrs["ksize"], node.attrs["strides"]
-    steps = _Steps.of(x, ksize[1:3], strides[1:3], [1, 1], node.attrs["padding"])
-    channels = shape_of(x)[-1]
-    if steps is None or channels is None or x.dtype != "float32":
+    window, strides = node.attrs["ksize"][1:3], node.attrs["strides"][1:3]
+    if x.shape is None or None in x.shape[1:] or math.prod(window) > _MOST_PLACES:
         return None
-    height, width = (int(size or 0) for size in shape_of(x)[1:3])
-    best: Value | None = None
-    where: Value | None = None
-    padded = steps.padded(build, x)
-    for place in steps.places:
-        part = steps.part(build, padded, place)
-        rows, columns = (
-            np.arange(count) * step + offset - before
-            for count, step, offset, before in zip(
-                steps.counts, steps.strides, place, steps.before, strict=True
-            )
-        )
-        flat = (rows[:, None, None] * width + columns[:, None]) * channels + np.arange(channels)
-        number = build.constant(flat[None].astype(np.int32))
-        if best is None or where is None:
-            best, where = part, make(build, "AddV2", number, _zeros(build, part))
-            continue
-        more = make(build, "Greater", part, best)
-        best = make(build, "Maximum", best, part)
-        where = make(build, "SelectV2", more, number, where)
-    assert best is not None
-    assert where is not None
+    _, height, width, channels = (size or 0 for size in x.shape)
+    pads = window_pads(node.attrs["padding"], [], [height, width], window, strides)
+    seen = _seen_by_places(build, x, window, strides, [1, 1], pads)
+    where = make(build, "ArgMax", make(build, "Pack", *seen, axis=0), np.int32(0))
+    down = make(build, "FloorDiv", where, np.int32(window[1]))
+    right = make(build, "Sub", where, make(build, "Mul", down, window[1]))
+    rows, columns = (size or 0 for size in (seen[0].shape or (0, 0, 0))[1:3])
+    top = np.arange(rows, dtype=np.int32)[:, None, None] * strides[0] - pads[0][0]
+    left = np.arange(columns, dtype=np.int32)[:, None] * strides[1] - pads[1][0]
+    inner = (top * width + left) * channels + np.arange(channels, dtype=np.int32)
+    place = make(build, "AddV2", make(build, "Mul", down, width), right)
+    place = make(build, "AddV2", make(build, "Mul", place, channels), inner.astype(np.int32))
     if node.attrs.get("include_batch_in_index"):
-        examples = make(build, "Range", 0, as_scalar(build, size_at(build, x, 0)), 1)
-        starts = make(build, "Mul", examples, height * width * channels)
-        where = make(build, "AddV2", where, build.reshape(starts, [-1, 1, 1, 1]))
-    return [best, where]
-
-
-def _zeros(build: Builder, like: Value) -> Value:
-    return build.cast(make(build, "ZerosLike", like), "int32")
+        starts = make(build, "Range", 0, size_at(build, x, 0), 1)
+        starts = make(build, "Mul", starts, height * width * channels)
+        place = make(build, "AddV2", place, build.reshape(starts, [-1, 1, 1, 1]))
+    attrs = {name: node.attrs[name] for name in ("ksize", "strides", "padding")}
+    return [make(build, "MaxPool", x, **attrs), place]
 
 
 @RULES.rule("Dilation2D")
-def dilation_by_steps(node: Node, build: Builder) -> list[Value] | None:
-    """Negative numbers are lost on wasm: the largest over the kernel, step by step. Exact.
+def dilation(node: Node, build: Builder) -> list[Value] | None:
+    """The largest of what each place of the filter makes: TF.js's own is wrong on wasm. Exact.
 
-    Left alone where the sizes are not known, and for large kernels.
+    Left alone where sizes are not known.
     """
-    x, kernel = node.inputs
-    rates, window = node.attrs["rates"], shape_of(kernel, "its kernel")[:2]
-    if None in window or x.dtype != "float32":
+    x, filter_ = node.inputs
+    window = filter_.shape and filter_.shape[:2]
+    strides, rates = node.attrs["strides"][1:3], node.attrs["rates"][1:3]
+    if x.shape is None or None in x.shape[1:3] or not window:
         return None
-    sizes = [int(size or 0) for size in window]
-    steps = _Steps.of(x, sizes, node.attrs["strides"][1:3], rates[1:3], node.attrs["padding"])
-    if steps is None:
+    sizes = [size or 0 for size in window]
+    if not 0 < math.prod(sizes) <= _MOST_PLACES:
         return None
-    padded = steps.padded(build, x)
-    best: Value | None = None
-    for place in steps.places:
-        row, column = (offset // rate for offset, rate in zip(place, rates[1:3], strict=True))
-        weights = make(build, "Slice", kernel, [row, column, 0], [1, 1, -1])
-        part = make(build, "AddV2", steps.part(build, padded, place), weights)
-        best = part if best is None else make(build, "Maximum", best, part)
-    return None if best is None else [best]
+    covered = [(size - 1) * rate + 1 for size, rate in zip(sizes, rates, strict=True)]
+    pads = window_pads(node.attrs["padding"], [], x.shape[1:3], covered, strides)
+    seen = _seen_by_places(build, x, sizes, strides, rates, pads)
+    places = [(row, column) for row in range(sizes[0]) for column in range(sizes[1])]
+    result: Value | None = None
+    for value, (row, column) in zip(seen, places, strict=True):
+        added = make(build, "Slice", filter_, [row, column, 0], [1, 1, -1])
+        raised = make(build, "AddV2", value, build.reshape(added, [-1]))
+        raised.shape = value.shape
+        result = raised if result is None else make(build, "Maximum", result, raised)
+    return None if result is None else [result]
 
 
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """A window over images of known size, place by place.
-
-    Attributes:
-        counts: how many windows there are down and across.
-        strides: from one to the next.
-        before: padding above and left.
-        behind: padding below and right.
-        places: offsets of the window's elements.
-    """
-
-    counts: list[int]
-    strides: Sequence[int]
-    before: list[int]
-    behind: list[int]
-    places: list[tuple[int, int]]
-
-    @classmethod
-    def of(
-        cls,
-        x: Value,
-        window: Sequence[int],
-        strides: Sequence[int],
-        rates: Sequence[int],
-        padding: bytes,
-    ) -> _Steps | None:
-        """The steps; None where sizes are unknown, or there are too many."""
-        sizes = [size for size in shape_of(x)[1:3] if size is not None]
-        if len(sizes) < 2 or math.prod(window) > _MOST_STEPS:
-            return None
-        covered = [(size - 1) * rate + 1 for size, rate in zip(window, rates, strict=True)]
-        pads = window_pads(padding, [], sizes, covered, strides)
-        counts = [
-            (size + sum(pad) - reach) // stride + 1
-            for size, pad, reach, stride in zip(sizes, pads, covered, strides, strict=True)
-        ]
-        places = [
-            (row * rates[0], column * rates[1])
-            for row in range(window[0])
-            for column in range(window[1])
-        ]
-        # What the windows do not reach is cut, what they reach beyond the image is padded.
-        behind = [
-            (count - 1) * stride + reach - size - pad[0]
-            for count, stride, reach, size, pad in zip(
-                counts, strides, covered, sizes, pads, strict=True
-            )
-        ]
-        return cls(counts, strides, [pad[0] for pad in pads], behind, places)
-
-    def padded(self, build: Builder, x: Value) -> Value:
-        """The images with the lowest number around them."""
-        for axis in (0, 1):
-            before, behind = self.before[axis], max(self.behind[axis], 0)
-            x = pad_axis(build, x, axis + 1, before, behind, _LOWEST)
-        return x
-
-    def part(self, build: Builder, padded: Value, place: tuple[int, int]) -> Value:
-        """One element of every window."""
-        ends = [
-            offset + (count - 1) * stride + 1
-            for offset, count, stride in zip(place, self.counts, self.strides, strict=True)
-        ]
-        return make(
-            build,
-            "StridedSlice",
-            padded,
-            [0, *place, 0],
-            [0, *ends, 0],
-            [1, *self.strides, 1],
-            begin_mask=0b1001,
-            end_mask=0b1001,
-        )
+def _seen_by_places(
+    build: Builder,
+    x: Value,
+    window: Sequence[int],
+    strides: Sequence[int],
+    rates: Sequence[int],
+    pads: Pads,
+) -> list[Value]:
+    """What each place of a window meets, for all positions of the window."""
+    # Half of the lowest integer stays one when something negative is added.
+    lowest = np.finfo(np.float32).min if x.dtype == "float32" else np.iinfo(np.int32).min // 2
+    counts = []
+    for axis, (before, behind) in enumerate(pads, 1):
+        size = shape_of(x)[axis] or 0
+        covered = (window[axis - 1] - 1) * rates[axis - 1] + 1
+        counts.append((size + before + behind - covered) // strides[axis - 1] + 1)
+        x = pad_axis(build, x, axis, before, behind, lowest)
+    found = []
+    for row in range(window[0]):
+        for column in range(window[1]):
+            start = [row * rates[0], column * rates[1]]
+            end = [
+                first + (count - 1) * stride + 1
+                for first, count, stride in zip(start, counts, strides, strict=True)
+            ]
+            cut = [[0, *start, 0], [0, *end, 0], [1, *strides, 1]]
+            value = make(build, "StridedSlice", x, *cut, begin_mask=9, end_mask=9)
+            found.append(value)
+    return found

@@ -86,14 +86,52 @@ def padded_in_high_rank(node: Node, build: Builder) -> list[Value] | None:
 
 @RULES.rule("Select", "SelectV2")
 def selected_in_high_rank(node: Node, build: Builder) -> list[Value] | None:
-    """Values of one and the same shape as vectors. Exact."""
-    condition, x, y = node.inputs
-    if _high_rank(x) is None or x.shape is None or None in x.shape:
+    """Axes along which each operand has one element, or each all, are taken together. Exact."""
+    shapes = [value.shape for value in node.inputs]
+    known = [shape for shape in shapes if shape is not None]
+    if len(known) < len(shapes) or max(len(shape) for shape in known) <= _MOST:
         return None
-    if not condition.shape == x.shape == y.shape:
+    rank = max(len(shape) for shape in known)
+    groups = _alike([(1,) * (rank - len(shape)) + shape for shape in known])
+    if len(groups) > _MOST:
         return None
-    flat = [build.reshape(value, [-1]) for value in node.inputs]
-    return [reshape(build, make(build, "SelectV2", *flat), sizes_of(build, x))]
+    wholes: list[list[Size]] = [
+        [*[1] * (rank - len(shape)), *sizes_of(build, value)]
+        for value, shape in zip(node.inputs, known, strict=True)
+    ]
+    operands = [
+        reshape(build, value, [times(build, *(whole[axis] for axis in group)) for group in groups])
+        for value, whole in zip(node.inputs, wholes, strict=True)
+    ]
+    sizes = [_broadcast_size(build, axis) for axis in zip(*wholes, strict=True)]
+    return [reshape(build, make(build, "SelectV2", *operands), sizes)]
+
+
+def _broadcast_size(build: Builder, sizes: tuple[Size, ...]) -> Size:
+    free: list[Value] = []
+    for size in sizes:
+        if isinstance(size, Value):
+            free.append(size)
+        elif size != 1:
+            return size
+    result: Size = free[0] if free else 1
+    for size in free[1:]:
+        result = make(build, "Maximum", result, size)
+    return result
+
+
+def _alike(shapes: list[tuple[int | None, ...]]) -> list[list[int]]:
+    """Axes beside each other along which each shape has one element, or all do not."""
+    groups: list[list[int]] = []
+    last: tuple[bool, ...] | None = None
+    for axis, sizes in enumerate(zip(*shapes, strict=True)):
+        pattern = None if None in sizes else tuple(size == 1 for size in sizes)
+        if pattern is not None and pattern == last:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+        last = pattern
+    return groups
 
 
 @RULES.rule("Transpose")

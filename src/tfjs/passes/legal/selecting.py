@@ -110,6 +110,8 @@ def invert_permutation(node: Node, build: Builder) -> list[Value]:
 def unique_with_counts(node: Node, build: Builder) -> list[Value]:
     """The counts by adding ones up. Exact."""
     x = node.inputs[0]
+    if x.shape == (0,):
+        return [x, *(build.constant(np.zeros(0, np.int32)) for _ in node.outputs[1:])]
     axis = node.inputs[1] if len(node.inputs) > 1 else np.array([0], np.int32)
     values, places = makes(build, "UniqueV2", x, axis)
     counts = node.outputs[2]
@@ -133,6 +135,17 @@ def bucketize(node: Node, build: Builder) -> list[Value]:
     flat = build.reshape(x, [1, -1])
     found = make(build, "UpperBound", boundaries[None], flat, out_type="int32")
     return [reshape(build, found, sizes_of(build, x))]
+
+
+@RULES.rule("SparseFillEmptyRows")
+def rows_of_booleans(node: Node, build: Builder) -> list[Value] | None:
+    """Booleans as integers: wasm reads beside them. Exact."""
+    indices, values, shape, default = node.inputs
+    if values.dtype != "bool":
+        return None
+    numbers = [build.cast(value, "int32") for value in (values, default)]
+    made = makes(build, node.op, indices, numbers[0], shape, numbers[1])
+    return [made[0], build.cast(made[1], "bool"), *made[2:]]
 
 
 @RULES.rule("Bincount")

@@ -277,11 +277,11 @@ def texts_compared(node: Node, build: Builder) -> list[Value] | None:
 
 
 @RULES.rule(
-    *("Reverse", "Pad", "PadV2", "MirrorPad", "ScatterNd", "TensorScatterUpdate"),
-    *("ZerosLike", "OnesLike"),
+    *("Add", "Pad", "PadV2", "MirrorPad", "ScatterNd", "TensorScatterUpdate"),
+    *("ZerosLike", "OnesLike", "ListDiff", "SparseFillEmptyRows"),
 )
 def texts_are_not_moved(node: Node, build: Builder) -> list[Value] | None:
     """Refused: these take numbers only."""
-    if node.outputs[0].dtype == "string":
+    if any(value.dtype == "string" for value in node.outputs):
         raise CannotExpress(f"TF.js has no {node.op} of texts", _IN_JAVASCRIPT)
     return None

@@ -1,0 +1,133 @@
+"""Variables become constants; what would then answer something else is refused."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.live_graphs import compute
+from tfjs.errors import UnsupportedError
+from tfjs.live_tensorflow import live_graph
+from tfjs.passes.pipeline import freeze_whole
+
+X = np.array([[1.0, -2.0]], np.float32)
+
+
+def frozen(tf: ModuleType, function: Any, *specs: Any) -> Any:
+    model = live_graph(tf.function(function, input_signature=specs))
+    freeze_whole(model)
+    return model
+
+
+@pytest.fixture
+def w(tensorflow: ModuleType) -> Any:
+    return tensorflow.Variable([[1.0, 2.0], [3.0, 4.0]], name="w")
+
+
+def _gather(tf: Any, w: Any, x: Any) -> Any:
+    return tf.gather(w, [1, 0, 1]) + x
+
+
+def _gather_nd(tf: Any, w: Any, x: Any) -> Any:
+    return tf.gather_nd(w, [[1, 0], [0, 1]]) + x
+
+
+def _shape(tf: Any, w: Any, x: Any) -> Any:
+    return x @ w * tf.cast(tf.raw_ops.VariableShape(input=w.handle), tf.float32)
+
+
+def _choice(tf: Any, w: Any, x: Any) -> Any:
+    return tf.cond(tf.reduce_sum(x) > 9.0, lambda: x @ w, lambda: x - w[0])
+
+
+def _initialized(tf: Any, w: Any, x: Any) -> Any:
+    return tf.where(tf.raw_ops.VarIsInitializedOp(resource=w.handle), x @ w, x)
+
+
+@pytest.mark.parametrize("function", [_gather, _gather_nd, _shape, _initialized])
+def test_what_reads_a_variable(function: Any, w: Any, tensorflow: ModuleType) -> None:
+    tf = tensorflow
+    wanted = function(tf, w, tf.constant(X)).numpy()
+    model = frozen(tf, lambda x: function(tf, w, x), tf.TensorSpec(X.shape))
+    assert not {"VarHandleOp", "ReadVariableOp"} & {n.op for n in model.graph.nodes.values()}
+    (found,) = compute(model.graph, {node.name: X for node in model.graph.inputs})
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_in_a_branch(w: Any, tensorflow: ModuleType) -> None:
+    tf = tensorflow
+    model = frozen(tf, lambda x: _choice(tf, w, x), tf.TensorSpec(X.shape))
+    for graph in [model.graph, *model.functions.values()]:
+        assert "VarHandleOp" not in {node.op for node in graph.nodes.values()}
+        assert all(value.dtype != "resource" for node in graph.inputs for value in node.outputs)
+
+
+def test_one_that_is_changed_and_read_afterwards(w: Any, tensorflow: ModuleType) -> None:
+    tf = tensorflow
+
+    def count(x: Any) -> Any:
+        w.assign_add(x)
+        return w + x
+
+    with pytest.raises(UnsupportedError) as refusal:
+        frozen(tf, count, tf.TensorSpec([2, 2]))
+    assert refusal.value.problems == ("w: is changed by the model and read afterwards",)
+
+
+def test_one_that_is_changed_in_a_loop(tensorflow: ModuleType) -> None:
+    tf = tensorflow
+    total = tf.Variable(0.0, name="total")
+
+    def add(x: Any) -> Any:
+        def step(i: Any) -> Any:
+            total.assign_add(tf.reduce_sum(x))
+            return i + 1
+
+        tf.while_loop(lambda i: i < 3, lambda i: (step(i),), [tf.constant(0)])
+        return total.read_value()
+
+    with pytest.raises(UnsupportedError) as refusal:
+        frozen(tf, add, tf.TensorSpec([2]))
+    assert refusal.value.problems == ("total: is changed by the model and read afterwards",)
+
+
+def test_one_that_is_only_counted(w: Any, tensorflow: ModuleType) -> None:
+    tf = tensorflow
+    calls = tf.Variable(0, name="calls")
+
+    def count(x: Any) -> Any:
+        calls.assign_add(1)
+        return x @ w
+
+    model = frozen(tf, count, tf.TensorSpec([1, 2]))
+    told = "the variable calls is changed on each run; TF.js keeps its first value"
+    assert model.notes == [told]
+    (found,) = compute(model.graph, {"x": X})
+    np.testing.assert_array_equal(found, X @ w.numpy())
+
+
+def test_one_that_is_read_before_it_is_changed(w: Any, tensorflow: ModuleType) -> None:
+    tf = tensorflow
+
+    def count(x: Any) -> Any:
+        before = w.read_value()
+        w.assign(before + 1.0)
+        return x @ before
+
+    model = frozen(tf, count, tf.TensorSpec([1, 2]))
+    told = "the variable w is changed on each run; TF.js keeps its first value"
+    assert model.notes == [told]
+    (found,) = compute(model.graph, {"x": X})
+    np.testing.assert_array_equal(found, X @ w.numpy())
+
+
+def test_one_without_a_value(w: Any, tensorflow: ModuleType) -> None:
+    tf = tensorflow
+    model = live_graph(tf.function(lambda x: x @ w, input_signature=[tf.TensorSpec([1, 2])]))
+    model.variables.clear()
+    with pytest.raises(UnsupportedError) as refusal:
+        freeze_whole(model)
+    assert refusal.value.problems == ("w: has no value in the source",)
