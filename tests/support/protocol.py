@@ -202,6 +202,7 @@ class TfjsHost(ABC):
         backend: str = "cpu",
         method: str = "predict",
         outputs: Sequence[str] | None = None,
+        custom: Path | None = None,
         timeout: float | None = None,
     ) -> Run:
         """Loads a graph model and runs it once for each call.
@@ -212,11 +213,14 @@ class TfjsHost(ABC):
             backend: `cpu`, `wasm` or, in the browser, `webgl`.
             method: `predict`, `predictAsync`, `execute` or `executeAsync`.
             outputs: the names that `execute` and `executeAsync` ask for.
+            custom: a JavaScript module whose default export `(tf) => void` registers operations.
             timeout: seconds until the job is ended as hanging.
         """
         job: JsonObject = {"op": "graph", "backend": backend, "method": method}
         if outputs is not None:
             job["outputs"] = list(outputs)
+        if custom is not None:
+            job["custom"] = str(custom.resolve())
         return _run(self._ask(model, job, calls, timeout))
 
     def predict_graph(

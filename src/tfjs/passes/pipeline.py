@@ -9,7 +9,8 @@ from typing import Literal
 from tfjs.errors import UnsupportedError
 from tfjs.ir.graph import Graph, GraphModel
 from tfjs.ops.definitions import definition
-from tfjs.ops.support import is_dynamic, missing_backends, usable
+from tfjs.ops.support import is_dynamic, tfjs_op, usable
+from tfjs.passes.backends import backend_notes
 from tfjs.passes.control import resolve_control_flow, tie_to_branches
 from tfjs.passes.dtypes import map_dtypes
 from tfjs.passes.finalize import finalize
@@ -17,7 +18,6 @@ from tfjs.passes.fold import fold
 from tfjs.passes.freeze import freeze
 from tfjs.passes.inline import inline_calls
 from tfjs.passes.legal import RULES
-from tfjs.passes.legal.strings import is_lost_on_wasm
 from tfjs.passes.rules import Problem, apply_rules
 from tfjs.passes.tables import refuse_changed_tables, settle_tables
 
@@ -119,26 +119,13 @@ def _graphs(model: GraphModel) -> list[Graph]:
 
 
 def _how_it_runs(graphs: Sequence[Graph]) -> list[str]:
-    """Which call runs the model, and where it does not run at all."""
+    """Which call runs the model, and what to know of the backends."""
     ops = sorted({node.op for graph in graphs for node in graph.nodes.values()})
     dynamic = [op for op in ops if is_dynamic(op)]
     notes = []
     if dynamic:
         notes.append(f"only executeAsync runs the model, because of {', '.join(dynamic)}")
-    missing: dict[str, list[str]] = {}
-    for op in ops:
-        for backend in missing_backends(op):
-            missing.setdefault(backend, []).append(op)
-    nodes = [node for graph in graphs for node in graph.nodes.values()]
-    lost = sorted({f"{node.op} of texts" for node in nodes if is_lost_on_wasm(node)})
-    if any(value.dtype == "complex64" for node in nodes for value in node.outputs):
-        lost.append("complex numbers")
-    missing["wasm"] = [*missing.get("wasm", []), *lost]
-    return notes + [
-        f"does not run on the {backend} backend, which lacks {', '.join(found)}"
-        for backend, found in sorted(missing.items())
-        if found
-    ]
+    return [*notes, *backend_notes(graphs)]
 
 
 def _output_names(graph: Graph) -> list[str]:
@@ -162,8 +149,11 @@ def _unknown(graph: Graph) -> list[Problem]:
         if usable(node.op) or node in inputs:
             continue
         where = f"{graph.name}/{node.name}" if graph.name else node.name
+        known = tfjs_op(node.op)
         reason = "TF.js has no such operation"
-        if definition(node.op) is None:
+        if known is not None and known.unusable is not None:
+            reason = f"TF.js cannot run it by itself: {known.unusable}"
+        elif definition(node.op) is None:
             reason = "is an operation of neither TensorFlow nor TF.js"
         problems.append(Problem(node.op, where, reason, None))
     return problems

@@ -1,4 +1,4 @@
-"""Hash tables, and what fills them before the first call.
+"""Hash tables and decision forests, and what fills them before the first call.
 
 TF.js takes keys and values from constants, in a graph of their own (`runtime_contract.md` 1.7).
 """
@@ -27,6 +27,8 @@ _IMPORTS = {
     "LookupTableInsertV2": "LookupTableImportV2",
 }
 _REMOVES = frozenset({"LookupTableRemoveV2"})
+# It loads a decision forest; the package tfjs-tfdf does that from `assets.zip`, whatever the path.
+_LOAD = "SimpleMLLoadModelFromPathWithHandle"
 _TABLES = {
     "HashTable": "HashTable",
     "HashTableV2": "HashTableV2",
@@ -39,7 +41,7 @@ _WHOLE_LINE, _LINE_NUMBER = -2, -1
 
 
 def settle_tables(model: GraphModel) -> None:
-    """Let the initializer fill the tables of the main graph, and do no more.
+    """Let the initializer fill the tables and load the forests of the main graph, and do no more.
 
     Raises:
         UnsupportedError: a table is filled from what the initializer computes.
@@ -53,6 +55,10 @@ def settle_tables(model: GraphModel) -> None:
         return
     filled: list[Node] = []
     for node in list(graph.nodes.values()):
+        if node.op == _LOAD:
+            path = graph.constant(np.array(b"assets.zip", object), name=f"{node.name}/path")
+            graph.set_input(node, 1, path)
+            filled.append(node)
         if node.op not in _FROM_FILES and node.op not in _IMPORTS:
             continue
         table = node.inputs[0].node

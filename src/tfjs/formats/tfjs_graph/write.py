@@ -7,7 +7,9 @@ it stands in `runtime_contract.md` 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import shutil
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,16 @@ from tfjs.formats.manifest import write_weights
 from tfjs.formats.tfjs_graph.checks import check, reached
 from tfjs.formats.tfjs_graph.topology import graph_def, port_json
 from tfjs.io.atomic import atomic_folder
+from tfjs.io.files import CHUNK
 from tfjs.io.json import write_json
 from tfjs.ir.graph import Graph, GraphModel, Node, Value
 from tfjs.ir.weights import NamedTensor, WeightGroup
 from tfjs.ops.support import tfjs_op
 
 _SHARD = re.compile(r"group\d+-shard\d+of\d+(\.bin)?")
+# The files of a decision forest, for the package tfjs-tfdf.
+_ASSETS = "assets.zip"
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # What TF.js itself reads in the metadata.
 _RESERVED = ("signature", "structuredOutputKeys")
 
@@ -62,8 +68,11 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
             exact=exact,
         )
         size = write_json(folder / "model.json", {**data, "weightsManifest": manifest})
+        files = [("model.json", size), *files]
+        if any(_needs_assets(node) for graph in graphs for node in graph.nodes.values()):
+            files.append((_ASSETS, _write_assets(folder / _ASSETS, content.assets)))
     return Written(
-        files=[("model.json", size), *files],
+        files=files,
         notes=[*_order_notes(content), *notes],
         inputs=_ports(content.signature.inputs, [node.output for node in content.graph.inputs]),
         outputs=_ports(content.signature.outputs, content.graph.outputs),
@@ -118,6 +127,23 @@ def _is_parameter(node: Node) -> bool:
     return bool(node.output.uses)
 
 
+def _needs_assets(node: Node) -> bool:
+    op = tfjs_op(node.op)
+    return op is not None and op.category == "tfdf"
+
+
+def _write_assets(target: Path, assets: Mapping[str, Path]) -> int:
+    """Write files into an archive, as the official converter names them; gives its size."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(assets.items()):
+            # A time of its own would change the bytes from run to run.
+            entry = zipfile.ZipInfo(f"./{name}", _ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as file:
+                shutil.copyfileobj(source, file, CHUNK)
+    return target.stat().st_size
+
+
 def _in_javascript(keys: Sequence[str]) -> list[str]:
     """Keys in the order of a JavaScript object: numbers come first, by their size."""
     indices = [key for key in keys if key.isascii() and key.isdigit() and str(int(key)) == key]
@@ -142,4 +168,4 @@ def _ports(keys: Iterable[str], values: Iterable[Value]) -> list[Port]:
 
 def _is_ours(name: str) -> bool:
     """Files of an earlier conversion that a new one replaces."""
-    return name == "model.json" or _SHARD.fullmatch(name) is not None
+    return name in ("model.json", _ASSETS) or _SHARD.fullmatch(name) is not None
