@@ -118,7 +118,7 @@ class TestReport:
     def test_its_fields(self, report: tfjs.Report, tmp_path: Path) -> None:
         assert [field.name for field in dataclasses.fields(report)] == [
             *("source", "source_format", "producer", "dest", "dest_format", "inputs", "outputs"),
-            *("layers", "nodes", "parameters", "files", "rewrites", "notes"),
+            *("layers", "ops", "parameters", "files", "rewrites", "notes"),
         ]
         assert (report.source, report.source_format) == (str(tmp_path / "web"), "tfjs-layers")
         assert (report.dest, report.dest_format) == (str(tmp_path / "öut"), "tfjs-layers")
@@ -234,6 +234,8 @@ WRITERS = {
     "keras-h5": ("h5-recurrent", "model.h5", {}),
     "keras": ("keras-recurrent", "model.keras", {}),
     "h5-weights": ("h5-weights-legacy", "weights.h5", {}),
+    "tfjs-graph": ("frozen-small", "web", {}),
+    "tfjs-graph table": ("saved-table", "web", {"shard_size": 100}),
 }
 
 

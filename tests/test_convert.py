@@ -18,8 +18,8 @@ from tests.support.protocol import Array
 from tests.support.tiny_models import write_dense_model
 from tfjs.formats.registry import all_formats
 
-MODELS = [name for name, (kind, _) in seeds.SEEDS.items() if not kind.endswith("-weights")]
-WEIGHTS = [name for name in seeds.SEEDS if name not in MODELS]
+WEIGHTS = [name for name, (kind, _) in seeds.SEEDS.items() if kind.endswith("-weights")]
+MODELS = [name for name in seeds.SEEDS if name not in (*WEIGHTS, *seeds.GRAPHS)]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,30 @@ class TestPairs:
         assert [layer.name for layer in result.layers] == [layer.name for layer in source.layers]
         assert_same(values(sources[kind]), values(tmp_path / name))
         assert report.parameters == sum(array.size for array in source.weights.values())
+
+    @pytest.mark.parametrize("kind", seeds.GRAPHS)
+    def test_graphs(self, kind: str, sources: dict[str, Path], tmp_path: Path) -> None:
+        report = tfjs.convert(sources[kind], tmp_path / "web")
+        assert (report.source_format, report.dest_format) == (seeds.SEEDS[kind][0], "tfjs-graph")
+        result = tfjs.load(tmp_path / "web")
+        assert result.format == "tfjs-graph"
+        content = result.content
+        assert isinstance(content, tfjs.GraphModel)
+        graphs = [content.graph, *content.functions.values()]
+        assert sum(report.ops.values()) == sum(len(graph.nodes) for graph in graphs)
+        # What is written once is what it was when it is written again.
+        tfjs.convert(tmp_path / "web", tmp_path / "again")
+        assert_same(values(tmp_path / "web"), values(tmp_path / "again"))
+
+    @pytest.mark.parametrize("kind", seeds.GRAPHS)
+    @pytest.mark.parametrize("to", ["tfjs-layers", "keras", "keras-h5"])
+    def test_graphs_have_no_layers(
+        self, kind: str, to: str, sources: dict[str, Path], tmp_path: Path
+    ) -> None:
+        with pytest.raises(tfjs.UnsupportedError, match="the source is a graph") as refusal:
+            tfjs.convert(sources[kind], tmp_path / "out", to=to)
+        assert "become TF.js graph models" in str(refusal.value.hint)
+        assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("name", ["web", "weights.h5", "weights_manifest.json"])
     @pytest.mark.parametrize("kind", WEIGHTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -52,10 +53,11 @@ class Report:
         inputs: name, dtype and shape of each input, in order.
         outputs: the same of each output.
         layers: number of layers, nested ones included; 0 for weights alone and for graphs.
-        nodes: number of nodes of a graph that was written, those of functions included.
+        ops: how many nodes of each operation the graph that was written has, those of functions
+            included; the most frequent first.
         parameters: number of weights' elements.
         files: name and size in bytes of each file written.
-        rewrites: what was expressed otherwise, with the layers that it concerns.
+        rewrites: what was expressed otherwise, with the layers or nodes that it concerns.
         notes: what was left out or deserves a word.
     """
 
@@ -67,7 +69,7 @@ class Report:
     inputs: list[Port]
     outputs: list[Port]
     layers: int
-    nodes: int
+    ops: dict[str, int]
     parameters: int
     files: list[tuple[str, int]]
     rewrites: dict[str, list[str]]
@@ -379,7 +381,8 @@ def _write_graph(model: GraphModel, path: Path, writer: Writer, options: WriteOp
     )
     written = writer(model, path, options)
     graphs = [model.graph, *model.functions.values()]
-    written.nodes = sum(len(graph.nodes) for graph in graphs)
+    ops = Counter(node.op for graph in graphs for node in graph.nodes.values())
+    written.ops = dict(sorted(ops.items(), key=lambda item: (-item[1], item[0])))
     written.rewrites = rewrites_by_words(outcome.rewrites)
     written.notes = [*outcome.notes, *written.notes]
     return written
@@ -484,7 +487,9 @@ def report_of(
         layers = sum(layer.class_name != "InputLayer" for _, layer in content.walk())
         parameters = sum(weight.tensor.size for _, weight in content.weights())
     elif isinstance(content, GraphModel):
-        tensors = [*content.variables.values(), *content.graph.constants()]
+        graphs = [content.graph, *content.functions.values()]
+        constants = (tensor for graph in graphs for tensor in graph.constants())
+        tensors = [*content.variables.values(), *constants]
         parameters = sum(tensor.size for tensor in tensors)
     else:
         parameters = sum(entry.tensor.size for entry in content.tensors())
@@ -497,7 +502,7 @@ def report_of(
         inputs=written.inputs,
         outputs=written.outputs,
         layers=layers,
-        nodes=written.nodes,
+        ops=written.ops,
         parameters=parameters,
         files=written.files,
         rewrites=written.rewrites,

@@ -63,7 +63,7 @@ def test_json_is_one_object_and_nothing_else(tfjs: Run, web: Path, tmp_path: Pat
         "inputs": [{"name": "d_input", "dtype": "float32", "shape": [None, 3]}],
         "outputs": [{"name": "d", "dtype": "float32", "shape": [None, 2]}],
         "layers": 1,
-        "nodes": 0,
+        "ops": {},
         "parameters": 8,
         "files": [["model.json", size], ["group1-shard1of1.bin", 32]],
         "rewrites": {},

@@ -119,7 +119,6 @@ def test_a_web_page_says_what_to_do(tmp_path: Path) -> None:
         ([], "an empty folder"),
         (["b", "a"], "a folder with a, b"),
         (["6", "5", "4", "3", "2", "1"], "a folder with 1, 2, 3, 4, 5 ..."),
-        (["saved_model.pb"], "a TensorFlow SavedModel without the metadata of a Keras model"),
     ],
 )
 def test_folders_that_are_no_models(names: list[str], words: str, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import tfjs
-from tests.models.gotcha_cases import CASES, NEAR, ON_WEBGL, ROWS, X
+from tests.models.gotcha_cases import CASES, ON_WEBGL
+from tests.models.gotcha_graphs import NEAR, ROWS, X
 from tests.support.browser import Browser
 from tests.support.graph_roundtrip import Converted, floats, integers
 from tests.support.protocol import JsonObject
@@ -163,7 +164,7 @@ def structured(tools: Tools) -> None:
 def numbers_in_json(tools: Tools) -> None:
     """Weights that JSON has no numbers for are in the weights; attributes of that kind refused."""
     tf = tools.tf
-    odd = np.float32([np.inf, -np.inf, np.nan, 1])
+    odd = np.array([np.inf, -np.inf, np.nan, 1], np.float32)
     data, folder, _ = tools.written(lambda x: tf.nn.leaky_relu(x, 0.25) + odd, ROWS)
     (leaky,) = [node for node in nodes_of(data) if node["op"] == "LeakyRelu"]
     assert leaky["attr"]["alpha"] == {"f": 0.25}
@@ -207,7 +208,7 @@ def random_integers(tools: Tools) -> None:
         np.array(0, np.float32),
     )
     for backend in ("cpu", "wasm"):
-        (answer,) = tools.runtime.predict_graph(folder, [np.float32(0)], backend=backend)
+        (answer,) = tools.runtime.predict_graph(folder, [np.array(0, np.float32)], backend=backend)
         assert answer.dtype == np.int32
         assert set(answer.tolist()) == {3, 4, 5, 6, 7}
 
@@ -281,7 +282,9 @@ def what_wasm_lacks(tools: Tools) -> None:
 def large_floats_on_phones(tools: Tools) -> None:
     """They are told: some GPUs have no float32."""
     tf = tools.tf
-    _, _, converted = tools.written(lambda x: tf.nn.softmax(x + np.float32([0, -1e9, 0, 0])), ROWS)
+    _, _, converted = tools.written(
+        lambda x: tf.nn.softmax(x + np.array([0, -1e9, 0, 0], np.float32)), ROWS
+    )
     (note,) = converted.outcome.notes
     assert "beyond 65504" in note
     _, _, converted = tools.written(lambda x: x + 1e4, ROWS)

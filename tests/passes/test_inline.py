@@ -59,14 +59,15 @@ def test_names_tell_where_a_node_was_called(tensorflow: ModuleType) -> None:
     assert names == ["PartitionedCall/act", "PartitionedCall_1/act"]
 
 
-def test_functions_that_double_at_each_level_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def _calls_in_calls(levels: int, calls: int) -> GraphModel:
+    """A model of functions that call the next one so many times each; the last negates instead."""
     functions = {}
-    for level in range(30):
+    for level in range(levels):
         body = Graph(f"f{level}")
         x = body.add("Placeholder", [], {}, [Type("float32")], name="x")
         body.inputs = [x]
         value = x.output
-        for number in range(2):
+        for number in range(calls):
             attrs = {"f": FuncRef(f"f{level - 1}")} if level else {}
             op = "PartitionedCall" if level else "Neg"
             value = body.add(op, [value], attrs, [Type("float32")], name=f"c{number}").output
@@ -75,13 +76,25 @@ def test_functions_that_double_at_each_level_are_refused(monkeypatch: pytest.Mon
     graph = Graph()
     x = graph.add("Placeholder", [], {}, [Type("float32")], name="x")
     graph.inputs = [x]
-    call = graph.add(
-        "PartitionedCall", [x.output], {"f": FuncRef("f29")}, [Type("float32")], name="call"
-    )
+    attrs = {"f": FuncRef(f"f{levels - 1}")}
+    call = graph.add("PartitionedCall", [x.output], attrs, [Type("float32")], name="call")
     graph.outputs, graph.output_names = [call.output], ["y"]
+    return GraphModel(graph, Signature(["x"], ["y"]), functions)
+
+
+def test_functions_that_double_at_each_level_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _calls_in_calls(levels=30, calls=2)
     monkeypatch.setattr(inline, "MOST_NODES", 20_000)
     with pytest.raises(UnsupportedError, match="make more than 20,000 nodes"):
-        inline_calls(GraphModel(graph, Signature(["x"], ["y"]), functions))
+        inline_calls(model)
+
+
+def test_calls_thousands_deep_do_not_make_ever_longer_names() -> None:
+    model = _calls_in_calls(levels=3000, calls=1)
+    assert model.graph.outputs[0].node.op == "PartitionedCall"
+    inline_calls(model)
+    (name,) = (name for name, node in model.graph.nodes.items() if node.op == "Neg")
+    assert len(name) < 2000
 
 
 def test_variables_become_constants(tensorflow: ModuleType) -> None:

@@ -57,7 +57,7 @@ def read_damaged(
         level: what is damaged.
         first: number of the first case.
         count: number of cases.
-        save: also write what could be loaded as a TF.js model.
+        save: convert it to a TF.js model before it is loaded.
     """
     failures: list[str] = []
     loaded = refused = 0
@@ -126,6 +126,9 @@ def main(folder: Path, entry: Path, level: Level, first: int, count: int, save: 
 def _outcome(path: Path, from_: str | None, out: Path | None) -> tuple[str, str]:
     try:
         with _bounded_time():
+            if out is not None:
+                tfjs.convert(path, out, from_=from_, custom_layers="keep")
+                shutil.rmtree(out)
             model = tfjs.load(path, from_=from_)
             for layer in model.layers:
                 assert layer.name is not None
@@ -134,11 +137,10 @@ def _outcome(path: Path, from_: str | None, out: Path | None) -> tuple[str, str]
                 array, tensor = model.weights[name], model.weights.tensor(name)
                 assert array.shape == tensor.shape
                 assert sum(block.size for block in tensor.blocks()) == array.size
-            if out is not None:
-                model.save(out, custom_layers="keep")
-                shutil.rmtree(out)
     except tfjs.TfjsError as error:
         text = str(error).strip()
+        if out is not None and len(list(out.parent.iterdir())) > 1:
+            return "failed", f"something half-written: {text}"
         return ("refused", text) if text else ("failed", "an error without a text")
     except BaseException:  # noqa: BLE001 - every other end is what is looked for
         return "failed", traceback.format_exc()

@@ -10,13 +10,17 @@ from typing import Any
 
 from tfjs.ops.definitions import all_definitions
 
-SIZES = (-(2**63), -(2**31), -7, -2, -1, 0, 1, 2, 3, 5, 100, 4097, 70_000, 2**31 - 1, 2**31)
-SIZES = (*SIZES, 2**32, 2**40, 2**62, 2**63 - 1)
+SIZES = (
+    *(-(2**63), -(2**31), -7, -2, -1, 0, 1, 2, 3, 5, 100, 4097, 70_000, 2**31 - 1),
+    *(2**31, 2**32, 2**40, 2**62, 2**63 - 1),
+)
 _SMALL = tuple(size for size in SIZES if -(2**31) <= size < 2**31)
 _INTEGERS = {3: ("<i4", "i", _SMALL), 9: ("<i8", "q", SIZES)}
 _TYPES = (0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 14, 17, 19, 20, 21, 22, 23, 101, 120, 999)
-_STRINGS = (b"", b"x", b"SAME", b"VALID", b"EXPLICIT", b"NHWC", b"NCHW", b"\xff\xfe", b"ij,jk->ik")
-_STRINGS = (*_STRINGS, b"...,->...", b"a" * 300, b"\0", b"bilinear", b"Relu", b"\xed\xa0\x80")
+_STRINGS = (
+    *(b"", b"x", b"SAME", b"VALID", b"EXPLICIT", b"NHWC", b"NCHW", b"\xff\xfe", b"ij,jk->ik"),
+    *(b"...,->...", b"a" * 300, b"\0", b"bilinear", b"Relu", b"\xed\xa0\x80"),
+)
 _NAMES = ("", "^", ":", "a:b:c", "x:999999", "x:99999999999", "nothing", "é\0", "x:-1", "^x:0")
 
 
@@ -34,7 +38,7 @@ def change_graph(graph_def: Any, rng: Random) -> str:
     node = rng.choice(nodes)
     change = rng.choice((_operation, _attribute, _attribute, _attribute, _input, _input, _node))
     constants = [entry for entry in nodes if entry.op == "Const"]
-    if constants and rng.random() < 0.25:
+    if constants and rng.random() < 0.35:
         node, change = rng.choice(constants), _constant
     return f"{node.name} ({node.op}): {change(node, nodes, graph_def, rng)}"
 

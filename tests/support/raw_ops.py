@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,16 @@ from tests.support.op_cases import Case
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.formats.base import WriteOptions
 from tfjs.formats.tfjs_graph.write import write
-from tfjs.ir.graph import Dims, Graph, GraphModel, Node, Signature, Type, Value
+from tfjs.ir.graph import Dims, Graph, GraphModel, Signature, Type, Value
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import infer_types
+from tfjs.ops.definitions import definition
 from tfjs.passes.pipeline import legalize
 
 BACKENDS = ("cpu", "wasm")
+# Relative to the largest number; halves are computed in single precision by TF.js.
+_CLOSE = 1e-5
+_CLOSE_OF_HALVES = 4e-3
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class RawOp:
         folder: where it is written.
         fed: what its inputs are given.
         outputs: which of the operation's outputs it gives.
-        dynamic: whether only `executeAsync` runs it.
+        dynamic: whether only `executeAsync` runs it, as its notes say.
         missing: the backends on which it does not run, as its notes say.
     """
 
@@ -56,49 +60,98 @@ def convert(case: Case, folder: Path, *, free: bool = False) -> RawOp:
         UnsupportedError: TF.js cannot compute it.
     """
     graph = Graph()
-    values: list[Value] = []
-    for index, array in enumerate(case.inputs):
-        if index in case.fixed:
-            values.append(graph.constant(array, name=f"x{index}"))
-            continue
-        shape = tuple(None if free else size for size in array.shape)
-        dtype = case.dtype(index)
-        node = graph.add(
-            "Placeholder",
-            [],
-            {"dtype": dtype, "shape": Dims(shape)},
-            [Type(dtype, shape)],
-            name=f"x{index}",
-        )
-        graph.inputs.append(node)
-        values.append(node.output)
+    values = [_input(graph, case, index, free=free) for index in range(len(case.inputs))]
     node = graph.add(case.op, values, case.attrs, [], name="node")
     node.outputs = [Value(node, index, type_) for index, type_ in enumerate(infer_types(node))]
     chosen = list(case.outputs if case.outputs is not None else range(len(node.outputs)))
-    graph.outputs = [_identity(graph, node.outputs[index], index) for index in chosen]
-    graph.output_names = [f"out{index}" for index in chosen]
+    for index in chosen:
+        value = node.outputs[index]
+        copy = graph.add("Identity", [value], {"T": value.dtype}, [value.type], name=f"out{index}")
+        graph.outputs.append(copy.output)
+        graph.output_names.append(copy.name)
     signature = Signature([node.name for node in graph.inputs], list(graph.output_names))
     model = GraphModel(graph, signature, {})
     notes = legalize(model).notes
     write(model, folder, WriteOptions())
-    fed = [narrow(array) for index, array in enumerate(case.inputs) if index not in case.fixed]
     return RawOp(
         folder,
-        fed,
+        [narrow(array) for index, array in enumerate(case.inputs) if index not in case.fixed],
         chosen,
-        any("executeAsync" in note for note in notes),
-        frozenset(
-            backend for backend in BACKENDS for note in notes if f"on the {backend} backend" in note
-        ),
+        any("only executeAsync" in note for note in notes),
+        frozenset(name for name in BACKENDS for note in notes if f"on the {name} backend" in note),
     )
 
 
-def _identity(graph: Graph, value: Value, index: int) -> Value:
-    attrs = {"T": value.dtype}
-    return graph.add("Identity", [value], attrs, [value.type], name=f"out{index}").output
+def _input(graph: Graph, case: Case, index: int, *, free: bool) -> Value:
+    array, name = case.inputs[index], f"x{index}"
+    if index in case.fixed:
+        return graph.constant(array, name=name)
+    type_ = Type(case.dtype(index), tuple(None if free else size for size in array.shape))
+    attrs = {"dtype": type_.dtype, "shape": Dims(type_.shape)}
+    node = graph.add("Placeholder", [], attrs, [type_], name=name)
+    graph.inputs.append(node)
+    return node.output
+
+
+def retyped(case: Case, dtype: str) -> Case | None:
+    """The case with other numbers in the place of its float32; None where it has none.
+
+    Args:
+        case: the case.
+        dtype: "int32", "uint8", "bool", "complex64" or "string".
+    """
+    known = definition(case.op)
+    assert known is not None
+    extra = len(case.inputs) - len(known.inputs) + 1
+    names: list[str | None] = []
+    for argument in known.inputs:
+        several = argument.number_attr is not None or argument.dtypes_attr is not None
+        names += [argument.dtype_attr] * (extra if several else 1)
+    if len(names) != len(case.inputs):
+        return None
+    pairs = list(zip(names, case.inputs, strict=True))
+    main = next((name for name, item in pairs if name and item.dtype == np.float32), None)
+    if main is None:
+        return None
+    inputs = tuple(_other(item, dtype) if name == main else item for name, item in pairs)
+    attrs = {**case.attrs, main: dtype}
+    return replace(case, attrs=attrs, inputs=inputs, label=f"{case.label}/{dtype}")
+
+
+def _other(array: Array, dtype: str) -> Array:
+    whole = (np.clip(np.nan_to_num(array), -99, 99) * 3).astype(np.int32)
+    if dtype == "complex64":
+        return (array + 1j * (0.5 - array)).astype(np.complex64)
+    if dtype == "bool":
+        return np.asarray(array > 0.2)
+    if dtype != "string":
+        return (
+            whole.astype(dtype) if dtype == "int32" else np.minimum(abs(whole), 250).astype(dtype)
+        )
+    texts = np.empty(array.shape, object)
+    for place in np.ndindex(array.shape):
+        texts[place] = b"%d" % whole[place]
+    return texts
 
 
 def narrow(array: Array) -> Array:
     """An array in the dtype that TF.js has for its own."""
     kind = {"f": np.float32, "i": np.int32, "u": np.int32, "c": np.complex64}.get(array.dtype.kind)
     return array if kind is None else array.astype(kind)
+
+
+def difference(ours: Array, theirs: Array) -> str | None:
+    """In what an answer of TF.js differs from one of TensorFlow; None where in nothing."""
+    close = _CLOSE_OF_HALVES if theirs.dtype == np.float16 else _CLOSE
+    wanted = narrow(theirs)
+    if ours.dtype != wanted.dtype or ours.shape != wanted.shape:
+        return f"{ours.dtype} {ours.shape} for {wanted.dtype} {wanted.shape}"
+    if ours.dtype.kind not in "fc":
+        same: Any = np.array(ours == wanted)
+    else:
+        finite = np.abs(wanted[np.isfinite(wanted)])
+        scale = float(finite.max()) if finite.size else 1.0
+        same = np.isclose(ours, wanted, rtol=close, atol=close * scale, equal_nan=True)
+    if np.all(same):
+        return None
+    return f"{ours[~same][:5]} for {wanted[~same][:5]}"

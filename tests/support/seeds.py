@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 import tfjs
+from tests.support import graph_seeds
 from tests.support.protocol import Array, JsonObject
 from tests.support.tiny_models import sequential, write_layers_model
 
@@ -272,6 +273,16 @@ def unpacked_archive(folder: Path) -> Path:
 
 
 # By name: the format that it must be recognised as, and what makes it.
+GRAPHS: dict[str, tuple[str, Seed]] = {
+    "frozen-small": ("frozen-graph", graph_seeds.frozen),
+    "frozen-text": ("frozen-graph", graph_seeds.frozen_text),
+    "saved-table": ("saved-model", graph_seeds.saved),
+    "saved-text": ("saved-model", graph_seeds.saved_text),
+    "hub-module": ("tf-hub", graph_seeds.hub_module),
+    "hub-archive": ("tf-hub", graph_seeds.hub_archive),
+    "graph-small": ("tfjs-graph", graph_seeds.web_graph),
+    "graph-table": ("tfjs-graph", graph_seeds.web_table),
+}
 SEEDS: dict[str, tuple[str, Seed]] = {
     "layers-recurrent": ("tfjs-layers", recurrent),
     "layers-branching": ("tfjs-layers", branching),
@@ -290,4 +301,5 @@ SEEDS: dict[str, tuple[str, Seed]] = {
     "keras-packed": ("keras", packed_archive),
     "keras-unpacked": ("keras", unpacked_archive),
     "json-branching": ("keras-json", architecture),
+    **GRAPHS,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LAYERS_SHOWN = 6
 _FILES_SHOWN = 4
+_OPS_SHOWN = 6
 _PROGRESS_FROM = 64 << 20  # below 64 MiB a conversion is over before a bar is seen
 
 Progress = Callable[[int, int], None]
@@ -29,8 +30,8 @@ def report_text(report: Report) -> str:
         lines.append(_line("rewrote", f"{shown}{more}: {what}"))
     lines += [_line("note", note) for note in report.notes]
     lines.append(_line("wrote", _wrote(report)))
-    if report.nodes:
-        lines.append(_line("  graph", _count(report.nodes, "node")))
+    if report.ops:
+        lines.append(_line("  graph", _ops(report.ops)))
     lines += [_line("  input", _port(port)) for port in report.inputs]
     lines += [_line("  output", _port(port)) for port in report.outputs]
     return "\n".join(lines)
@@ -103,6 +104,12 @@ def _wrote(report: Report) -> str:
     if len(names) > _FILES_SHOWN:
         listed += f" and {len(names) - _FILES_SHOWN} more"
     return f"{report.dest} ({report.dest_format}, {size_text(report.nbytes)}: {listed})"
+
+
+def _ops(ops: Mapping[str, int]) -> str:
+    listed = ", ".join(f"{count} {op}" for op, count in list(ops.items())[:_OPS_SHOWN])
+    more = f" and {len(ops) - _OPS_SHOWN} more operations" if len(ops) > _OPS_SHOWN else ""
+    return f"{_count(sum(ops.values()), 'node')}: {listed}{more}"
 
 
 def _port(port: Port) -> str:

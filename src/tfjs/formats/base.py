@@ -92,11 +92,11 @@ class Written:
 
     Attributes:
         files: name and size in bytes of each file, in order.
-        rewrites: what was expressed otherwise, with the layers that it concerns.
+        rewrites: what was expressed otherwise, with the layers or nodes that it concerns.
         notes: what was left out or deserves a word, one line each.
         inputs: name, dtype and shape of each input, in order.
         outputs: the same of each output.
-        nodes: number of nodes of a graph, those of functions included.
+        ops: how many nodes of each operation a graph has, those of functions included.
     """
 
     files: list[tuple[str, int]]
@@ -104,7 +104,7 @@ class Written:
     notes: list[str] = field(default_factory=list)
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
-    nodes: int = 0
+    ops: dict[str, int] = field(default_factory=dict)
 
 
 Reader = Callable[[Path, ReadOptions], Content]

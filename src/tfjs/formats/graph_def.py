@@ -15,7 +15,12 @@ from tfjs.formats.node_checks import check_attrs, check_functions, check_inputs
 from tfjs.formats.tensor_proto import read_shape, read_tensor
 from tfjs.ir.dtypes import of_number
 from tfjs.ir.graph import Attrs, Dims, FuncRef, Graph, Node, Shape, Type, Value
+from tfjs.ir.tensor import ITEM_SIZES, Tensor
 from tfjs.ops.definitions import Argument, Definition, definition
+
+# A constant may stand for more bytes than it has, all of a file for no more than this.
+_MOST_EXPANDED = 1 << 29
+_SMALL = 1 << 10
 
 
 class _Source(NamedTuple):
@@ -45,6 +50,7 @@ class GraphReader:
     ) -> None:
         self.where = where
         self.complete = complete
+        self._expanded = 0
         self._nodes = self._by_name(graph_def.node, "nodes")
         self._functions = self._by_name(
             graph_def.library.function, "functions", lambda entry: entry.signature.name
@@ -125,6 +131,21 @@ class GraphReader:
         """The signature of a function that TF1 graphs call by its name as the operation."""
         proto = self._functions.get(op)
         return None if proto is None or definition(op) else _definition(proto.signature)
+
+    def count(self, proto: Any, attrs: Attrs) -> None:
+        """Count by how much the constants of a node are larger than what the file has of them.
+
+        Raises:
+            CorruptFileError: all together are, beyond reason.
+        """
+        for value in attrs.values():
+            if isinstance(value, Tensor) and value.size > _SMALL:
+                nbytes = value.size * ITEM_SIZES.get(value.dtype, 8)
+                self._expanded += max(0, nbytes - proto.ByteSize())
+        if self._expanded > _MOST_EXPANDED:
+            raise CorruptFileError(
+                f"has constants that expand to more than {_MOST_EXPANDED} bytes", where=self.where
+            )
 
     def error(self, name: str, problem: object) -> CorruptFileError:
         """An error at a node."""

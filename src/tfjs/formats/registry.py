@@ -136,8 +136,6 @@ def _describe(path: Path) -> str:
 
 
 def _describe_folder(path: Path) -> str:
-    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
-        return "a TensorFlow SavedModel without the metadata of a Keras model"
     names = sorted(entry.name for entry in path.iterdir())
     if not names:
         return "an empty folder"

@@ -18,8 +18,9 @@ from tfjs.ir.tensor import ITEM_SIZES, Array, ArrayTensor, DerivedTensor, Tensor
 from tfjs.ops.base import MOST_IN_AXIS
 
 MOST_DIMENSIONS = 32  # of NumPy's arrays before 2.0; TF.js has 6
-# What one repeated value may grow to; a model never needs more.
-MOST_REPEATED = 1 << 31
+# What one repeated value may grow to, in bytes or in strings; a model never needs more.
+MOST_REPEATED = 1 << 28
+_MOST_STRINGS = 1 << 20
 _FIELDS = {
     "float32": "float_val",
     "float64": "double_val",
@@ -109,7 +110,7 @@ def _numbers(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array:
 def _strings(proto: Any, shape: tuple[int, ...]) -> Tensor:
     size = math.prod(shape)
     found = list(proto.string_val)
-    if size > 1 << 24 or len(found) > size:
+    if len(found) > size or (len(found) < size and size > _MOST_STRINGS):
         raise CorruptFileError(f"has {len(found)} strings for the shape {list(shape)}")
     values = np.empty(size, dtype=object)
     values[:] = found[-1] if found else b""

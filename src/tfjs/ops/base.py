@@ -119,6 +119,8 @@ def evaluate(node: Node, inputs: Sequence[Array]) -> list[Array]:
             result = op.kernel(node.attrs, *inputs)
     except UNFIT as error:
         raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
+    except MemoryError as error:
+        raise ValueError(f"{node.op} needs more memory than there is") from error
     items = result if isinstance(result, tuple) else (result,)
     # One string alone would become an array of characters.
     return [np.asarray(item, object if isinstance(item, bytes) else None) for item in items]

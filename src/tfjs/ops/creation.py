@@ -130,7 +130,10 @@ def _one_hot_shape(node: Node) -> list[Shape]:
 
 def _one_hot(attrs: Attrs, indices: Array, depth: Array, on: Array, off: Array) -> Array:
     axis = _one_hot_axis(attrs, indices.ndim)
-    steps = np.arange(int(depth.reshape(())[()]))
+    count = int(depth.reshape(())[()])
+    if not indices.size:
+        return np.zeros((*indices.shape[:axis], count, *indices.shape[axis:]), on.dtype)
+    steps = np.arange(count)
     steps = steps.reshape((-1,) + (1,) * (indices.ndim - axis))
     return np.where(np.expand_dims(indices, axis) == steps, on, off)
 

@@ -17,8 +17,20 @@ from tfjs.ops.definitions import definition
 
 # A folded constant may be larger than what it is made of, but not beyond this many bytes.
 MOST_GROWTH = 100 * 1024
+# All of a graph may be larger than what they are made of by this, and this for each node.
+_ALL_GROWTH, _GROWTH_EACH = 1 << 18, 1 << 12
 # What is larger than this is computed when it is written, and not before.
 _LAZY = 1 << 16
+# Through no more operations than this, one counted as often as it is read.
+_MOST_STEPS = 64
+# Operations that do more than a step for each number, and how many numbers they are given at most.
+_COSTLY = frozenset(
+    {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D", "Conv3D"}
+    | {"Conv2DBackpropInput", "DepthwiseConv2dNative", "MatrixInverse", "Cholesky", "MatrixSolve"}
+    | {"NonMaxSuppressionV3", "NonMaxSuppressionV4", "NonMaxSuppressionV5"}
+)
+_MOST_COSTLY = 1 << 20
+_MOST_TEXT = 1 << 20  # bytes that operations on strings may make, in one go
 # They give what they are given; what they check or stop concerns training and debugging.
 _PASSES_ON = frozenset(
     {"Identity", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics", "EnsureShape"}
@@ -45,6 +57,7 @@ def fold(model: GraphModel, *, keep: frozenset[str] = frozenset()) -> None:
 def fold_graph(graph: Graph, *, keep: frozenset[str] = frozenset()) -> None:
     """Infer types and fold constants in one graph; see `fold`."""
     inputs = set(graph.inputs)
+    left = _ALL_GROWTH + _GROWTH_EACH * len(graph.nodes)
     for node in graph.ordered():
         if node in inputs or node.op in _NEVER:
             continue
@@ -60,7 +73,7 @@ def fold_graph(graph: Graph, *, keep: frozenset[str] = frozenset()) -> None:
         if node.op == "Reshape":
             _fold_target(graph, node)
         if not _fold_shape(graph, node):
-            _fold_constant(graph, node)
+            left -= _fold_constant(graph, node, left)
     graph.prune()
 
 
@@ -125,33 +138,69 @@ def _fold_target(graph: Graph, node: Node) -> None:
         graph.set_input(node, 1, graph.constant(array, name=name, origin=node.origin))
 
 
-def _fold_constant(graph: Graph, node: Node) -> None:
+def _fold_constant(graph: Graph, node: Node, room: int) -> int:
+    """Compute a node of constants, where it makes no more bytes than there is room for.
+
+    Returns:
+        By how many bytes the result is larger than what it is made of.
+    """
     if not node.inputs or any(value.node.op != "Const" for value in node.inputs):
-        return
+        return 0
     op = find(node.op)
     known = definition(node.op)
     if op is None or op.kernel is None or known is None or known.stateful:
-        return
+        return 0
     tensors = [constant_of(value) for value in node.inputs]
     given = [tensor for tensor in tensors if tensor is not None]
     if len(given) < len(tensors):
-        return
+        return 0
     size = sum(_bytes(tensor) for tensor in given)
-    if not all(_may_fold(value.type, size) for value in node.outputs):
-        return
+    sizes = [_size(value.type) for value in node.outputs]
+    made = sum(found or 0 for found in sizes)
+    if None in sizes or made > max(size, MOST_GROWTH) or made - size > room:
+        return 0
+    if _is_dear(node, given, made):
+        return 0
     if size > _LAZY and len(node.outputs) == 1:
         _fold_later(graph, node, given)
-        return
+        return max(0, made - size)
     try:
         arrays = evaluate(node, [tensor.array() for tensor in given])
     except ValueError:
-        return  # TF.js will say so itself, with the same inputs
+        return 0  # TF.js will say so itself, with the same inputs
     for value, array in zip(node.outputs, arrays, strict=True):
         if value.dtype is not None and value.dtype in ITEM_SIZES:
             array = array.astype(_stored(value.dtype), copy=False)
         folded = graph.constant(array, name=f"{node.name}/folded", origin=node.origin)
         graph.replace(value, folded)
     _take_name(graph, node)
+    return max(0, made - size)
+
+
+def _is_dear(node: Node, given: list[Tensor], made: int) -> bool:
+    """Whether computing a node takes too long for what is won."""
+    if node.op in _COSTLY and sum(tensor.size for tensor in given) > _MOST_COSTLY:
+        return True
+    text = sum(len(item) for t in given if t.dtype == "string" for item in t.array().flat)
+    return text * max(1, made // 8) > _MOST_TEXT or _steps(given) > _MOST_STEPS
+
+
+class _FoldedTensor(DerivedTensor):
+    """A constant that is computed when it is written, through `steps` operations."""
+
+    __slots__ = ("steps",)
+
+    steps: int
+
+
+def _steps(given: list[Tensor]) -> int:
+    count = 1
+    for tensor in given:
+        found: Tensor | None = tensor
+        while found is not None and not isinstance(found, _FoldedTensor):
+            found = getattr(found, "source", None)  # what it is cast from
+        count += 0 if found is None else found.steps
+    return count
 
 
 def _fold_later(graph: Graph, node: Node, given: list[Tensor]) -> None:
@@ -161,9 +210,10 @@ def _fold_later(graph: Graph, node: Node, given: list[Tensor]) -> None:
     shape = [size for size in value.shape if size is not None]
     dtype = _stored(value.dtype)
     frozen = _detached(node)
-    derived = DerivedTensor(
+    derived = _FoldedTensor(
         dtype, shape, lambda: _computed(frozen, given).astype(dtype, copy=False)
     )
+    derived.steps = _steps(given)
     folded = graph.constant(derived, name=f"{node.name}/folded", origin=node.origin)
     graph.replace(value, folded)
     _take_name(graph, node)
@@ -192,11 +242,12 @@ def _take_name(graph: Graph, node: Node) -> None:
         graph.rename(folded, name)
 
 
-def _may_fold(type_: Type, given: int) -> bool:
+def _size(type_: Type) -> int | None:
+    """The bytes of a value; None where that is not known."""
     if type_.shape is None or type_.dtype is None or None in type_.shape:
-        return False
+        return None
     count = math.prod(size for size in type_.shape if size is not None)
-    return count * ITEM_SIZES.get(type_.dtype, 8) <= max(given, MOST_GROWTH)
+    return count * ITEM_SIZES.get(type_.dtype, 8)
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -14,6 +14,8 @@ from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value
 MOST_NODES = 3_000_000
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _MAY_HOLD = (FuncRef, list)
+# Calls in calls, thousands deep, would make names that are longer than all else in the graph.
+_LONGEST_PREFIX = 1000
 
 
 class Inlined(NamedTuple):
@@ -37,8 +39,11 @@ def inline_body(graph: Graph, body: Graph, arguments: Sequence[Value], prefix: s
         graph: where to.
         body: the function; it is not changed.
         arguments: what takes the place of its inputs, in their order.
-        prefix: goes before the names of its nodes, with a slash; "" for none.
+        prefix: goes before the names of its nodes, with a slash; "" for none. In place of one
+            that is very long, the name of the function goes there.
     """
+    if len(prefix) > _LONGEST_PREFIX:
+        prefix = body.name[:_LONGEST_PREFIX]
     values: dict[Value, Value] = {}
     for parameter, argument in zip(body.inputs, arguments, strict=True):
         values[parameter.output] = argument

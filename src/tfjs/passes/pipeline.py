@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,7 +18,7 @@ from tfjs.passes.fold import fold
 from tfjs.passes.freeze import freeze
 from tfjs.passes.inline import inline_calls
 from tfjs.passes.legal import RULES
-from tfjs.passes.rules import Problem, apply_rules
+from tfjs.passes.rules import Problem, Rewrite, apply_rules
 from tfjs.passes.tables import refuse_changed_tables, settle_tables
 
 ControlFlow = Literal["auto", "v1", "v2"]
@@ -30,11 +30,11 @@ class Outcome:
     """What became of a graph.
 
     Attributes:
-        rewrites: how often each rule was applied, by its name.
+        rewrites: which nodes were expressed otherwise.
         notes: what a user should know, one line each.
     """
 
-    rewrites: dict[str, int] = field(default_factory=dict)
+    rewrites: list[Rewrite] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -70,10 +70,9 @@ def legalize(
     graphs = _graphs(model)
     problems = [problem for graph in graphs for problem in map_dtypes(graph)]
     for graph in graphs:
-        counts, found = apply_rules(graph, RULES)
+        rewrites, found = apply_rules(graph, RULES)
+        outcome.rewrites += rewrites
         problems += found
-        for name, count in counts.items():
-            outcome.rewrites[name] = outcome.rewrites.get(name, 0) + count
     # Rules build on constants, and what they made obsolete goes; dtypes of what they built follow.
     fold(model, keep=keep)
     # Signatures that fix an output as int64 have brought it back.
@@ -185,9 +184,12 @@ def _line(op: str, reason: str, advice: str | None, nodes: Sequence[str]) -> str
     return f"{times}: {reason}" + (f"; {advice}" if advice else "") + f" ({named})"
 
 
-def rewrites_by_words(counts: Mapping[str, int]) -> dict[str, list[str]]:
-    """The rewrites for a report: what each rule is called in words, with how often."""
-    return {
-        name.replace("_", " "): [f"{count} times" if count > 1 else "once"]
-        for name, count in sorted(counts.items())
-    }
+def rewrites_by_words(rewrites: Sequence[Rewrite]) -> dict[str, list[str]]:
+    """The rewrites for a report: what became what, with the nodes."""
+    found: dict[str, list[str]] = {}
+    for rewrite in rewrites:
+        made = ", ".join(rewrite.made[:_MOST_NAMED])
+        more = ", ..." if len(rewrite.made) > _MOST_NAMED else ""
+        words = f"{rewrite.op} as {made}{more}" if made else f"{rewrite.op} left out"
+        found.setdefault(words, []).append(rewrite.node)
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tfjs.errors import ConversionError, CorruptFileError
 from tfjs.ir.graph import Graph, Node, Value
@@ -53,6 +54,22 @@ class Problem:
     advice: str | None
 
 
+class Rewrite(NamedTuple):
+    """A node of the source that a rule has expressed otherwise.
+
+    Attributes:
+        rule: the name of the rule.
+        op: the operation of the node.
+        node: its name, with the function that it stands in.
+        made: the operations that it became, each once.
+    """
+
+    rule: str
+    op: str
+    node: str
+    made: tuple[str, ...]
+
+
 class RuleSet:
     """Rules by the operation that each applies to."""
 
@@ -70,11 +87,12 @@ class RuleSet:
         return register
 
 
-def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[dict[str, int], list[Problem]]:
+def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[list[Rewrite], list[Problem]]:
     """Apply rules to a graph until none applies.
 
     Returns:
-        How often each rule was applied, by its name, and the nodes that cannot be expressed.
+        What was rewritten, what the rules made themselves not again, and the nodes that cannot be
+        expressed.
 
     Raises:
         CorruptFileError: a node cannot take the inputs that it has.
@@ -84,27 +102,29 @@ def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[dict[str, int], 
     for entry in sets:
         for op, found in entry.rules.items():
             rules.setdefault(op, []).extend(found)
-    counts: dict[str, int] = {}
+    rewrites: list[Rewrite] = []
     problems: list[Problem] = []
+    own: set[Node] = set()
     waiting = deque(graph.ordered())
     left = _MOST_REWRITES_EACH * (len(waiting) + 10)
     while waiting:
         node = waiting.popleft()
         if graph.nodes.get(node.name) is not node:
             continue
-        made = _first(graph, node, rules, counts, problems)
+        made = _first(graph, node, rules, [] if node in own else rewrites, problems)
         left -= 1
         if left < 0:
             raise ConversionError(f"the rules for {node.op} never come to an end", where=node.name)
+        own.update(made)
         waiting.extend(made)
-    return counts, problems
+    return rewrites, problems
 
 
 def _first(
     graph: Graph,
     node: Node,
     rules: Mapping[str, list[Rule]],
-    counts: dict[str, int],
+    rewrites: list[Rewrite],
     problems: list[Problem],
 ) -> list[Node]:
     """Apply the first rule that takes the node; the nodes to look at next."""
@@ -113,8 +133,7 @@ def _first(
         try:
             values = rule(node, build)
         except CannotExpress as refusal:
-            where = f"{graph.name}/{node.name}" if graph.name else node.name
-            problems.append(Problem(node.op, where, refusal.reason, refusal.advice))
+            problems.append(Problem(node.op, _place(graph, node), refusal.reason, refusal.advice))
             return []
         except UNFIT as error:  # a rule reckons with a node that can be
             text = f"node {node.name!r} ({node.op}): does not take such attributes or inputs"
@@ -123,11 +142,15 @@ def _first(
             raise CorruptFileError(f"node {node.name!r} ({node.op}): {error}") from error
         if values is None:
             continue
-        name = rule.__name__.strip("_")
-        counts[name] = counts.get(name, 0) + 1
+        made = tuple(dict.fromkeys(entry.op for entry in build.made))
+        rewrites.append(Rewrite(rule.__name__.strip("_"), node.op, _place(graph, node), made))
         _swap(graph, node, values)
         return build.made
     return []
+
+
+def _place(graph: Graph, node: Node) -> str:
+    return f"{graph.name}/{node.name}" if graph.name else node.name
 
 
 def _swap(graph: Graph, node: Node, values: Sequence[Value]) -> None:

@@ -86,6 +86,44 @@ CASES = {
         lambda tf, x: x[1:, ..., ::2], integers(0, 9, 3, 2, 4), rule="strided_integers"
     ),
     "strided booleans": Case(lambda tf, x: x[::2], booleans(7), rule="strided_integers"),
+    "strided integers of free sizes": Case(
+        lambda tf, x: (x[::2, 1:7:3], x[::-1]),
+        integers(0, 1 << 30, 5, 8),
+        free=[[None, None]],
+        rule="strided_integers",
+    ),
+    "strided by an input": Case(
+        lambda tf, x, n: x[1::n, ::-1],
+        integers(0, 9, 5, 8),
+        np.array(2, np.int32),
+        rule="strided_integers",
+    ),
+    "strided, with a new axis": Case(
+        lambda tf, x: x[::2, None], integers(0, 9, 5, 8), rule="strided_integers"
+    ),
+    "strided beside one index": Case(
+        lambda tf, x: (x[::2, 1], x[1, ::-1], x[-1, ::3], x[::-2, -2]),
+        X,
+        rule="strided_beside_single",
+    ),
+    "strided beside one index and new axes": Case(
+        lambda tf, x: (x[None, ::2, None, 1, None], x[1, None, ..., ::2, None]),
+        BATCHES,
+        rule="strided_beside_single",
+    ),
+    "strided beside an index that is fed": Case(
+        lambda tf, x, n: (x[::2, n], x[n:, None, 1, ..., ::n]),
+        BATCHES,
+        np.array(2, np.int32),
+        free=[[None, 5, None, 4], []],
+        rule="strided_beside_single",
+    ),
+    "strided integers beside one index": Case(
+        lambda tf, x: (x[::2, 1], x[1, ::-1, ::3]),
+        integers(0, 9, 3, 4, 5),
+        free=[[None, 4, 5]],
+        rule="strided_beside_single",
+    ),
     "strided in a high rank": Case(
         lambda tf, x: x[:, ::2, :, ::-1], floats(2, 3, 2, 4, 2), rule="strided_integers"
     ),

@@ -36,6 +36,20 @@ CASES = {
         X,
         rule="padded_in_high_rank",
     ),
+    "selected with broadcasting": Case(
+        lambda tf, x, y: (tf.where(x > 0, x, 0.5), tf.where(y > 0, x, y)),
+        X,
+        floats(3, 1, 1),
+        free=[[None, 2, 3, 4, 2], [3, 1, 1]],
+        rule="selected_in_high_rank",
+    ),
+    "selected by rows, of any number": Case(
+        lambda tf, x, y: tf.where(y > 0, x, -x),
+        X,
+        floats(1, 2, 1, 1, 1),
+        free=[[None, 2, None, 4, 2], [None, 2, 1, 1, 1]],
+        rule="selected_in_high_rank",
+    ),
     "selected": Case(
         lambda tf, x, y: tf.where(x > 0, x, y),
         X,

@@ -17,6 +17,9 @@ from tfjs.passes.build import Builder
 from tfjs.passes.dtypes import MAPPED
 from tfjs.passes.rules import CannotExpress
 
+# What a rule may write into a model beside what the source has.
+MOST_IN_TABLE = 1 << 24
+
 Item = Value | npt.ArrayLike
 # A size that is known, or the scalar that holds it.
 Size = int | Value
@@ -171,6 +174,16 @@ def sizes_of(build: Builder, value: Value) -> list[Size]:
         else size
         for axis, size in enumerate(shape)
     ]
+
+
+def check_table(*sizes: int) -> None:
+    """Refuse to write numbers into the model that are more than its source can be meant to need.
+
+    Raises:
+        CannotExpress: a table of these sizes is too large.
+    """
+    if math.prod(max(size, 1) for size in sizes) > MOST_IN_TABLE:
+        raise CannotExpress(f"it would take a table of {' x '.join(map(str, sizes))} numbers")
 
 
 def vector(build: Builder, sizes: Sequence[Size]) -> Value:

@@ -11,6 +11,7 @@ from tfjs.ir.graph import Node, Value
 from tfjs.ir.tensor import Array
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.common import (
+    check_table,
     concat,
     constant,
     constant_of,
@@ -143,6 +144,7 @@ def _one_example(
         best = make(build, "GatherV2", own_scores, chosen, np.int32(0))
         found[1].append(best)
         found[2].append(make(build, "AddV2", make(build, "ZerosLike", best), float(number)))
+    check_table(total, 4)
     # As many more with the lowest score make sure that there are enough.
     fillers = ([total, 4], 0.0), ([total], _LOWEST), ([total], 0.0)
     joined = [

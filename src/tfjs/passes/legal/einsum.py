@@ -14,6 +14,7 @@ from tfjs.ir.graph import Node, Value
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.common import (
     Size,
+    check_table,
     expand,
     make,
     reshape,
@@ -116,6 +117,7 @@ def _without_repeats(build: Builder, operand: _Operand) -> _Operand:
         value = transpose(build, value, [*order, first, second])
         lead = sizes_of(build, value)[:-2]
         flat = reshape(build, value, [*lead, size * size])
+        check_table(size, size)  # the places in it are counted in int32 too
         places = np.arange(size, dtype=np.int32) * (size + 1)
         value = make(build, "GatherV2", flat, places, np.int32(-1))
         known = [item if isinstance(item, int) else None for item in lead]

@@ -10,7 +10,7 @@ import numpy as np
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ops.base import all_ops
 from tfjs.passes.build import Builder
-from tfjs.passes.legal.common import axes_of
+from tfjs.passes.legal.common import axes_of, check_table
 from tfjs.passes.rules import RuleSet
 
 RULES = RuleSet()
@@ -35,6 +35,7 @@ def _constant(build: Builder, value: Value, number: float) -> Value:
     assert value.shape is not None
     assert value.dtype is not None
     shape = tuple(size or 0 for size in value.shape)
+    check_table(*shape)
     if value.dtype == "string":
         return build.constant(np.full(shape, b"", object))
     if value.dtype == "int32" and math.isinf(number):
@@ -73,3 +74,14 @@ def nothing_reduced(node: Node, build: Builder) -> list[Value] | None:
     if not any(x.shape[axis] == 0 for axis in axes) or _in_frames(build):
         return None
     return [_constant(build, result, _OF_NOTHING[node.op])]
+
+
+@RULES.rule("MatMul", "BatchMatMul", "BatchMatMulV2")
+def nothing_multiplied(node: Node, build: Builder) -> list[Value] | None:
+    """wasm leaves a sum of no products as it finds it. Exact."""
+    x, result = node.inputs[0], node.output
+    if x.shape is None or result.shape is None or None in result.shape:
+        return None
+    flipped = node.attrs.get("transpose_a") or node.attrs.get("adj_x")
+    inner = x.shape[-2 if flipped else -1]
+    return [_constant(build, result, 0)] if inner == 0 and not _in_frames(build) else None

@@ -9,6 +9,7 @@ from tfjs.ir.tensor import Array
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.common import (
     Size,
+    check_table,
     constant_of,
     make,
     reshape,
@@ -232,11 +233,15 @@ def image_patches(node: Node, build: Builder) -> list[Value]:
     )
     covered = [(size - 1) * rate + 1 for size, rate in zip(window, rates, strict=True)]
     pads = window_pads(node.attrs["padding"], [], (height, width), covered, strides)
+    counts = [
+        max(0, (size + sum(pads[axis]) - covered[axis]) // strides[axis] + 1)
+        for axis, size in enumerate((height, width))
+    ]
+    check_table(*counts, *window)
     places = []
-    for axis, size in enumerate((height, width)):
-        count = (size + sum(pads[axis]) - covered[axis]) // strides[axis] + 1
+    for axis, count in enumerate(counts):
         steps = np.arange(window[axis]) * rates[axis] - pads[axis][0]
-        places.append(np.arange(max(count, 0))[:, None] * strides[axis] + steps)
+        places.append(np.arange(count)[:, None] * strides[axis] + steps)
     rows, columns = places[0][:, None, :, None], places[1][None, :, None, :]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     found = np.where(inside, rows * width + columns, height * width)

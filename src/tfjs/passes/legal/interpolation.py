@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from tfjs.ir.tensor import Array
+from tfjs.passes.legal.common import check_table
+from tfjs.passes.rules import CannotExpress
 
 # The bicubic kernel is looked up at this many places.
 _STEPS = 1 << 10
+_MOST_ROWS = 1 << 14
 _TINY = 1000.0 * float(np.finfo(np.float32).tiny)
+
+
+def _zeros(new: int, size: int, dtype: type[np.floating[Any]] = np.float32) -> Array:
+    if max(new, size) > _MOST_ROWS:
+        raise CannotExpress(f"it resizes {size} to {new}, too much to be written as a matrix")
+    check_table(new, size)
+    return np.zeros((new, size), dtype)
 
 
 def _scale(size: int, new: int, align_corners: bool) -> float:
@@ -28,7 +39,7 @@ def bicubic_matrix(size: int, new: int, *, align_corners: bool, half_pixel: bool
     """The float32 matrix [new, size] of `ResizeBicubic` along an axis."""
     scale = np.float32(_scale(size, new, align_corners))
     near, far = _cubic_table(-0.5 if half_pixel else -0.75)
-    matrix = np.zeros((new, size), np.float32)
+    matrix = _zeros(new, size)
     for row in range(new):
         half = np.float32(0.5 if half_pixel else 0.0)
         place = (np.float32(row) + half) * scale - half
@@ -58,7 +69,7 @@ def _cubic_table(a: float) -> tuple[Array, Array]:
 def area_matrix(size: int, new: int, *, align_corners: bool) -> Array:
     """The float32 matrix [new, size] of `ResizeArea` along an axis."""
     scale = _scale(size, new, align_corners)
-    matrix = np.zeros((new, size), np.float64)
+    matrix = _zeros(new, size, np.float64)
     for row in range(new):
         start, end = row * scale, (row + 1) * scale
         for column in range(math.floor(start), math.ceil(end)):
@@ -123,7 +134,7 @@ def translation_matrix(
     radius, weight = _KERNELS[kernel]
     step = 1.0 / scale
     width = max(step, 1.0) if antialias else 1.0
-    matrix = np.zeros((new, size), np.float32)
+    matrix = _zeros(new, size)
     for row in range(new):
         place = (row + 0.5) * step - step * shift
         if not 0 <= place <= size:

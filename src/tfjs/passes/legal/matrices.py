@@ -16,6 +16,7 @@ from tfjs.ir.tensor import Array, DerivedTensor
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.common import (
     Size,
+    check_table,
     constant,
     expand,
     make,
@@ -191,6 +192,7 @@ def band(node: Node, build: Builder) -> list[Value]:
     if rows is None or columns is None or numbers[0] is None or numbers[1] is None:
         mask = _running_mask(build, x, below, above)
     else:
+        check_table(rows, columns)
         down = np.arange(rows)[:, None] - np.arange(columns)
         low, high = (int(number) for number in numbers if number is not None)
         mask = build.constant(((low < 0) | (down <= low)) & ((high < 0) | (-down <= high)))
@@ -276,6 +278,9 @@ class _Diagonals:
         found = [0] if numbers is None else [int(item) for item in numbers.reshape(-1)]
         self.low, self.high = found[0], found[-1]
         self.rows, self.columns = rows, columns
+        check_table(rows, columns)
+        if self.low <= -rows - columns or self.high >= rows + columns:
+            raise CannotExpress(f"it has no diagonals {self.low} to {self.high}")
         self.width = max(self._length(k) for k in range(self.low, self.high + 1))
         self.align = bytes(node.attrs.get("align", b"LEFT_LEFT")).decode()
 
@@ -304,6 +309,7 @@ class _Diagonals:
 
     def origin(self) -> Array:
         """For each element of the diagonals, its place in the matrix; -1 where there is none."""
+        check_table(self.high - self.low + 1, self.width)
         result = np.full((self.high - self.low + 1, self.width), -1)
         for k in range(self.low, self.high + 1):
             steps = np.arange(self._length(k))

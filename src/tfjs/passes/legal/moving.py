@@ -10,6 +10,7 @@ from tfjs.passes.legal.common import (
     Size,
     as_scalar,
     axes_of,
+    check_table,
     constant,
     constant_of,
     make,
@@ -252,6 +253,7 @@ def _by_constant_places(node: Node, build: Builder) -> list[Value] | None:
             return None
         start = None if begin_mask >> place & 1 else begins[place]
         stop = None if end_mask >> place & 1 else ends[place]
+        check_table(size)
         places = np.arange(size, dtype=np.int32)[start : stop : int(strides[place])]
         if places.size == 0:
             return None

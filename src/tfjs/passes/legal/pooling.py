@@ -11,6 +11,7 @@ from tfjs.ir.graph import Node, Value
 from tfjs.passes.build import Builder
 from tfjs.passes.legal.axes import pad_axis
 from tfjs.passes.legal.common import (
+    check_table,
     constant_of,
     is_used,
     make,
@@ -166,6 +167,7 @@ def maximum_with_position(node: Node, build: Builder) -> list[Value] | None:
     down = make(build, "FloorDiv", where, np.int32(window[1]))
     right = make(build, "Sub", where, make(build, "Mul", down, window[1]))
     rows, columns = (size or 0 for size in (seen[0].shape or (0, 0, 0))[1:3])
+    check_table(rows, columns, channels)
     top = np.arange(rows, dtype=np.int32)[:, None, None] * strides[0] - pads[0][0]
     left = np.arange(columns, dtype=np.int32)[:, None] * strides[1] - pads[1][0]
     inner = (top * width + left) * channels + np.arange(channels, dtype=np.int32)

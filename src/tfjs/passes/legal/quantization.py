@@ -30,7 +30,7 @@ def fake_quantization(node: Node, build: Builder) -> list[Value]:
     else:
         low = constant_of(node, 1, "the start of its range").astype(_F)
         high = constant_of(node, 2, "the end of its range").astype(_F)
-    bits = int(node.attrs.get("num_bits", 8))
+    bits = _bits(node)
     least = 1 if node.attrs.get("narrow_range") else 0
     start, end, scale = _nudged(low, high, least, (1 << bits) - 1)
     clipped = make(build, "Minimum", make(build, "Maximum", x, start), end)
@@ -90,11 +90,15 @@ def quantization_and_back(node: Node, build: Builder) -> list[Value]:
 
 def _bits(node: Node) -> int:
     if node.op != "QuantizeAndDequantizeV3":
-        return int(node.attrs.get("num_bits", 8))
-    bits = constant(node.inputs[3])
-    if bits is None:
-        raise CannotExpress("its number of bits is not constant")
-    return int(bits)
+        bits = int(node.attrs.get("num_bits", 8))
+    else:
+        told = constant(node.inputs[3])
+        if told is None:
+            raise CannotExpress("its number of bits is not constant")
+        bits = int(told)
+    if not 1 <= bits < 64:
+        raise ValueError(f"it has {bits} bits")
+    return bits
 
 
 def _symmetric(low: Array, high: Array, bits: int, node: Node) -> tuple[Array, Array, Array, Array]:

@@ -1,0 +1,200 @@
+"""Each operation of TF.js by itself: TensorFlow's raw operation against what TF.js makes of it.
+
+The cases are those by which our own kernels are tested. Each becomes a graph of placeholders and
+the one operation, goes through the whole pipeline, and runs in the real TF.js.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tests.models.raw_op_tables import (
+    CONSTANT,
+    DIFFERENT,
+    ELSEWHERE,
+    FREE_DIFFERENT,
+    FREE_REFUSED,
+    NOT_OF,
+    NOT_TENSORFLOW,
+    RANDOM,
+    REFUSED,
+    REFUSED_CASES,
+)
+from tests.support.op_cases import Case, all_cases
+from tests.support.op_oracle import run_tensorflow
+from tests.support.protocol import JsError
+from tests.support.raw_ops import BACKENDS, RawOp, convert, difference, retyped
+from tests.support.tfjs_runtime import TfjsRuntime
+from tfjs.errors import UnsupportedError
+from tfjs.ir.tensor import Array
+from tfjs.ops.definitions import definition
+from tfjs.ops.support import all_tfjs_ops
+
+_REFUSED_OPS = {op: reason for reason, ops in REFUSED.items() for op in ops.split()}
+_DTYPES = ("int32", "uint8", "bool", "complex64", "string")
+
+
+def _with_constants(case: Case) -> Case:
+    inputs = CONSTANT.get(case.op, ())
+    return replace(case, fixed=case.fixed | {index for index in inputs if index < len(case.inputs)})
+
+
+def _has_outputs(case: Case) -> bool:
+    known = definition(case.op)
+    assert known is not None
+    return bool(known.output_dtypes(case.attrs))
+
+
+_ALL = [_with_constants(case) for case in all_cases() if _has_outputs(case)]
+CASES = [case for case in _ALL if case.op not in _REFUSED_OPS]
+_OPS = sorted({case.op for case in CASES})
+
+
+def _answers(raw: RawOp, runtime: TfjsRuntime, backend: str) -> list[Array] | str:
+    try:
+        return raw.run(runtime, backend)
+    except JsError as error:
+        return error.message
+
+
+def _wrong(raw: RawOp, case: Case, wanted: list[Array], runtime: TfjsRuntime, backend: str) -> str:
+    """What is wrong with TF.js's answers; "" where nothing is."""
+    found = _answers(raw, runtime, backend)
+    if isinstance(found, str):
+        return found
+    assert len(found) == len(raw.outputs)
+    for ours, index in zip(found, raw.outputs, strict=True):
+        theirs = wanted[index]
+        if case.op in RANDOM:
+            low, high = RANDOM[case.op]
+            if ours.shape != theirs.shape or ours.min() < low or ours.max() > high:
+                return f"{ours.shape}, from {ours.min()} to {ours.max()}"
+            continue
+        told = difference(ours, theirs)
+        if told is not None:
+            return f"output {index}: {told}"
+    return ""
+
+
+def _wrong_backends(
+    raw: RawOp, case: Case, tensorflow: ModuleType, runtime: TfjsRuntime, backends: tuple[str, ...]
+) -> dict[str, str]:
+    wanted = run_tensorflow(tensorflow, case)
+    runs = (name for name in backends if name not in raw.missing)
+    found = {name: _wrong(raw, case, wanted, runtime, name) for name in runs}
+    return {name: text for name, text in found.items() if text}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_tfjs_answers_as_tensorflow_does(
+    case: Case, tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    if case.id in REFUSED_CASES:
+        with pytest.raises(UnsupportedError, match=REFUSED_CASES[case.id]):
+            convert(case, tmp_path / "model")
+        return
+    raw = convert(case, tmp_path / "model")
+    wrong = _wrong_backends(raw, case, tensorflow, tfjs_runtime, BACKENDS)
+    known, _ = DIFFERENT.get(case.id, ("", ""))
+    assert set(wrong) == set(known.split()), wrong
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_sizes_may_be_free(
+    case: Case, tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    """On the cpu: what wasm does wrong cannot be avoided everywhere without the sizes."""
+    if case.id in REFUSED_CASES:
+        return
+    try:
+        raw = convert(case, tmp_path / "model", free=True)
+    except UnsupportedError as error:
+        assert case.op in FREE_REFUSED, error
+        assert FREE_REFUSED[case.op] in str(error)
+        return
+    wrong = _wrong_backends(raw, case, tensorflow, tfjs_runtime, ("cpu",))
+    known = {*DIFFERENT.get(case.id, ("", ""))[0].split(), *FREE_DIFFERENT.get(case.id, "").split()}
+    assert set(wrong) == known & {"cpu"}, wrong
+
+
+def _other_dtypes(op: str, tensorflow: ModuleType) -> Iterator[tuple[str, Case, list[Array]]]:
+    """The first case of an operation that TensorFlow computes, for each of the other dtypes."""
+    for dtype in _DTYPES:
+        for case in CASES:
+            other = retyped(case, dtype) if case.op == op else None
+            if other is None:
+                continue
+            try:
+                yield dtype, other, run_tensorflow(tensorflow, other)
+            except (ValueError, tensorflow.errors.OpError):
+                continue
+            break
+
+
+@pytest.mark.parametrize("op", _OPS)
+def test_other_dtypes_answer_alike(
+    op: str, tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
+    refused = set()
+    for dtype, case, wanted in _other_dtypes(op, tensorflow):
+        try:
+            raw = convert(case, tmp_path / dtype)
+        except UnsupportedError:
+            refused.add(dtype)
+            continue
+        for backend in BACKENDS:
+            if backend not in raw.missing:
+                wrong = _wrong(raw, case, wanted, tfjs_runtime, backend)
+                assert not wrong, (case.id, backend, wrong)
+    assert refused == {dtype for dtype, ops in NOT_OF.items() if op in ops.split()}
+
+
+@pytest.mark.parametrize("op", sorted(_REFUSED_OPS))
+def test_these_are_refused_by_name(op: str, tmp_path: Path) -> None:
+    cases = [case for case in _ALL if case.op == op]
+    assert cases
+    for case in cases:
+        with pytest.raises(UnsupportedError) as caught:
+            convert(case, tmp_path / "model")
+        assert op in str(caught.value)
+        assert _REFUSED_OPS[op] in str(caught.value)
+
+
+@pytest.mark.parametrize("op", sorted(CONSTANT))
+def test_these_want_constants(op: str, tmp_path: Path) -> None:
+    fed = [
+        replace(case, fixed=case.fixed - {*CONSTANT[op]})
+        for case in all_cases()
+        if case.op == op and not case.fixed & {*CONSTANT[op]}
+    ]
+    assert fed
+    for case in fed:
+        with pytest.raises(UnsupportedError, match="not constant"):
+            convert(case, tmp_path / "model")
+
+
+def test_every_operation_of_tfjs_is_run_or_told_why_not() -> None:
+    listed = {op.name for op in all_tfjs_ops()}
+    told = {op for ops in ELSEWHERE.values() for op in ops.split()}
+    ours = {case.op for case in _ALL}
+    assert {op for op in listed if definition(op) is None} == {*NOT_TENSORFLOW}
+    assert listed - ours - {*NOT_TENSORFLOW} == told
+    for file in ELSEWHERE:
+        assert Path(__file__).parents[2].joinpath(file).exists(), file
+
+
+def test_the_tables_name_cases_that_exist() -> None:
+    ids = {case.id for case in CASES}
+    for table in (DIFFERENT, FREE_DIFFERENT, REFUSED_CASES):
+        assert set(table) <= ids, set(table) - ids
+    ops = {case.op for case in CASES}
+    assert {*FREE_REFUSED, *RANDOM} <= ops
+    for refused in NOT_OF.values():
+        assert {*refused.split()} <= ops
+    assert np.all([{*backends.split()} <= {*BACKENDS} for backends, _ in DIFFERENT.values()])
