@@ -6,6 +6,7 @@ the one operation, goes through the whole pipeline, and runs in the real TF.js.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.models.raw_op_tables import (
     RANDOM,
     REFUSED,
     REFUSED_CASES,
+    UNSOUND,
 )
 from tests.support.op_cases import Case, all_cases
 from tests.support.op_oracle import run_tensorflow
@@ -51,7 +53,18 @@ def _has_outputs(case: Case) -> bool:
     return bool(known.output_dtypes(case.attrs))
 
 
-_ALL = [_with_constants(case) for case in all_cases() if _has_outputs(case)]
+def _told_apart(cases: list[Case]) -> list[Case]:
+    """The cases with labels that make all their names differ."""
+    seen: Counter[str] = Counter()
+    result = []
+    for case in cases:
+        seen[case.id] += 1
+        count = seen[case.id]
+        result.append(case if count == 1 else replace(case, label=f"{case.label}#{count}"))
+    return result
+
+
+_ALL = [_with_constants(case) for case in _told_apart(all_cases()) if _has_outputs(case)]
 CASES = [case for case in _ALL if case.op not in _REFUSED_OPS]
 _OPS = sorted({case.op for case in CASES})
 
@@ -61,6 +74,8 @@ def _answers(raw: RawOp, runtime: TfjsRuntime, backend: str) -> list[Array] | st
         return raw.run(runtime, backend)
     except JsError as error:
         return error.message
+    except ValueError as error:  # fewer numbers than the shape tells
+        return str(error)
 
 
 def _wrong(raw: RawOp, case: Case, wanted: list[Array], runtime: TfjsRuntime, backend: str) -> str:
@@ -119,8 +134,8 @@ def test_sizes_may_be_free(
         assert FREE_REFUSED[case.op] in str(error)
         return
     wrong = _wrong_backends(raw, case, tensorflow, tfjs_runtime, ("cpu",))
-    known = {*DIFFERENT.get(case.id, ("", ""))[0].split(), *FREE_DIFFERENT.get(case.id, "").split()}
-    assert set(wrong) == known & {"cpu"}, wrong
+    known = "cpu" in DIFFERENT.get(case.id, ("", ""))[0] or case.id in FREE_DIFFERENT
+    assert bool(wrong) == known, wrong
 
 
 def _other_dtypes(op: str, tensorflow: ModuleType) -> Iterator[tuple[str, Case, list[Array]]]:
@@ -128,7 +143,7 @@ def _other_dtypes(op: str, tensorflow: ModuleType) -> Iterator[tuple[str, Case, 
     for dtype in _DTYPES:
         for case in CASES:
             other = retyped(case, dtype) if case.op == op else None
-            if other is None:
+            if other is None or (op, dtype) in UNSOUND or any(x.size == 0 for x in other.inputs):
                 continue
             try:
                 yield dtype, other, run_tensorflow(tensorflow, other)
@@ -171,11 +186,11 @@ def test_these_want_constants(op: str, tmp_path: Path) -> None:
     fed = [
         replace(case, fixed=case.fixed - {*CONSTANT[op]})
         for case in all_cases()
-        if case.op == op and not case.fixed & {*CONSTANT[op]}
+        if case.op == op and not {*CONSTANT[op]} <= case.fixed
     ]
     assert fed
     for case in fed:
-        with pytest.raises(UnsupportedError, match="not constant"):
+        with pytest.raises(UnsupportedError, match="constant"):
             convert(case, tmp_path / "model")
 
 

@@ -33,7 +33,7 @@ ENDS = np.zeros(5, np.int32)
     ("op", "inputs", "told"),
     [
         ("Pad", [("float32", HIGH), WIDTHS], "more than 4 dimensions: Pad"),
-        ("Pad", [("float32", HIGH[1:]), WIDTHS[1:]], ""),
+        ("Pad", [("float32", (2, 2, 2, None)), WIDTHS[1:]], ""),
         ("Pad", [("float32", None), WIDTHS], ""),
         ("SelectV2", [("bool", (2,)), ("float32", HIGH), ("float32", HIGH)], ": SelectV2"),
         ("StridedSlice", [("float32", HIGH), ENDS, ENDS, ENDS + 1], ""),

@@ -119,9 +119,10 @@ def retyped(case: Case, dtype: str) -> Case | None:
 
 
 def _other(array: Array, dtype: str) -> Array:
-    whole = (np.clip(np.nan_to_num(array), -99, 99) * 3).astype(np.int32)
+    near = np.clip(np.nan_to_num(array), -99, 99)
+    whole = (near * 3).astype(np.int32)
     if dtype == "complex64":
-        return (array + 1j * (0.5 - array)).astype(np.complex64)
+        return np.asarray(near + 1j * (0.5 - near)).astype(np.complex64)
     if dtype == "bool":
         return np.asarray(array > 0.2)
     if dtype != "string":
@@ -137,7 +138,8 @@ def _other(array: Array, dtype: str) -> Array:
 def narrow(array: Array) -> Array:
     """An array in the dtype that TF.js has for its own."""
     kind = {"f": np.float32, "i": np.int32, "u": np.int32, "c": np.complex64}.get(array.dtype.kind)
-    return array if kind is None else array.astype(kind)
+    with np.errstate(over="ignore"):
+        return array if kind is None else array.astype(kind)
 
 
 def difference(ours: Array, theirs: Array) -> str | None:

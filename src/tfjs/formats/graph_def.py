@@ -21,6 +21,7 @@ from tfjs.ops.definitions import Argument, Definition, definition
 # A constant may stand for more bytes than it has, all of a file for no more than this.
 _MOST_EXPANDED = 1 << 29
 _SMALL = 1 << 10
+_MOST_OUTPUTS = 1 << 18
 
 
 class _Source(NamedTuple):
@@ -50,7 +51,7 @@ class GraphReader:
     ) -> None:
         self.where = where
         self.complete = complete
-        self._expanded = 0
+        self._expanded = self._outputs = 0
         self._nodes = self._by_name(graph_def.node, "nodes")
         self._functions = self._by_name(
             graph_def.library.function, "functions", lambda entry: entry.signature.name
@@ -131,6 +132,18 @@ class GraphReader:
         """The signature of a function that TF1 graphs call by its name as the operation."""
         proto = self._functions.get(op)
         return None if proto is None or definition(op) else _definition(proto.signature)
+
+    def count_outputs(self, more: int) -> None:
+        """Count outputs of nodes beyond the first, which take no place in a file.
+
+        Raises:
+            CorruptFileError: all together are too many.
+        """
+        self._outputs += more
+        if self._outputs > _MOST_OUTPUTS:
+            raise CorruptFileError(
+                f"has nodes with more than {_MOST_OUTPUTS} outputs", where=self.where
+            )
 
     def count(self, proto: Any, attrs: Attrs) -> None:
         """Count by how much the constants of a node are larger than what the file has of them.
@@ -234,6 +247,7 @@ class _Builder:
             raise self.reader.error(parts[0], error) from None
         source = self._sources.get(parts[0])
         if source is not None and source.definition is None:
+            self.reader.count_outputs(max(0, index - len(node.outputs)))
             while len(node.outputs) <= index:
                 node.outputs.append(Value(node, len(node.outputs), Type(None)))
         if index >= len(node.outputs):
@@ -272,6 +286,8 @@ class _Builder:
             dtypes = known.output_dtypes(attrs) if known else []
         except (ValueError, CorruptFileError) as error:
             raise self.reader.error(name, error) from None
+        self.reader.count(proto, attrs)
+        self.reader.count_outputs(max(0, len(dtypes) - 1))
         shapes = _output_shapes(op, attrs)
         types = [Type(dtype, shapes if index == 0 else None) for index, dtype in enumerate(dtypes)]
         if function is not None:

@@ -11,7 +11,7 @@ from tfjs.errors import UnsupportedError
 from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value
 
 # Functions that call each other twice a level grow without bound; no model comes near this.
-MOST_NODES = 3_000_000
+MOST_NODES = 250_000
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _MAY_HOLD = (FuncRef, list)
 # Calls in calls, thousands deep, would make names that are longer than all else in the graph.
@@ -149,6 +149,7 @@ def _inline(graph: Graph, model: GraphModel) -> None:
     if not calls:
         return
     waiting = deque(calls)
+    added = 0
     wrapper = _wrapper(graph)
     waiters = _waiters(graph.nodes.values())
     while waiting:
@@ -158,8 +159,9 @@ def _inline(graph: Graph, model: GraphModel) -> None:
         for awaited, found in _waiters(inlined.nodes).items():
             waiters.setdefault(awaited, []).extend(found)
         _replace_call(graph, node, inlined, waiters)
-        waiting.extend(added for added in inlined.nodes if added.op in CALLS)
-        if len(graph.nodes) > MOST_NODES:
+        waiting.extend(node for node in inlined.nodes if node.op in CALLS)
+        added += len(inlined.nodes)
+        if added > MOST_NODES:
             raise _too_many()
 
 

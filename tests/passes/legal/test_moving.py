@@ -80,7 +80,7 @@ CASES = {
         lambda tf, x: x[::2, 1:7:3], integers(0, 9, 5, 8), rule="strided_integers"
     ),
     "strided backwards": Case(
-        lambda tf, x: x[::-1, 3, ::-2], integers(0, 9, 4, 5, 8), rule="strided_integers"
+        lambda tf, x: x[::-1, 3, ::-2], integers(0, 9, 4, 5, 8), rule="strided_beside_single"
     ),
     "strided behind an ellipsis": Case(
         lambda tf, x: x[1:, ..., ::2], integers(0, 9, 3, 2, 4), rule="strided_integers"
