@@ -183,7 +183,7 @@ def linked_out(folder: Path) -> Path:
     return web
 
 
-def saved_model_without_keras(folder: Path) -> Path:
+def saved_model_without_signatures(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"\x08\x01\x12\x00")
     return folder
@@ -300,10 +300,10 @@ BAD: dict[str, Bad] = {
         3,
         "is a graph without outputs",
     ),
-    "SavedModel without Keras": Bad(
-        lambda folder: saved_model_without_keras(folder / "saved"),
-        3,
-        "a TensorFlow SavedModel without the metadata of a Keras model",
+    "SavedModel without a signature": Bad(
+        lambda folder: saved_model_without_signatures(folder / "saved"),
+        4,
+        "saved_model.pb: has no signature, so nothing tells its inputs and outputs",
     ),
     # HDF5 that reaches out
     "external data": Bad(

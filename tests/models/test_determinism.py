@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.test_real_graphs import RUNS, source_of
+from tests.support.real_graphs import RUNS, source_of
 
 _SCRIPT = "import sys, tfjs; tfjs.convert(sys.argv[1], sys.argv[2], to='tfjs-graph')"
 # One of TF1 with loops, one of TF2 with functions, one with a table.

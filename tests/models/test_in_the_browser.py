@@ -11,6 +11,8 @@ import pytest
 
 import tfjs
 from tests.support.browser import Browser
+from tests.support.keras_exports import exported
+from tests.support.real_graphs import RUNS, fed, golden_of, source_of
 from tests.support.weights import randomise
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "shapes_cnn"
@@ -42,3 +44,37 @@ def test_a_transformer_block(
     inputs = np.random.default_rng(0).normal(size=(3, 6, 8)).astype(np.float32)
     (answer,) = browser.predict_layers(tmp_path / "web", [inputs], backend=backend)
     np.testing.assert_allclose(answer, model.predict(inputs, verbose=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm", "lstm_of_any_length", "transformer"])
+def test_exports_of_keras_3(
+    name: str, browser: Browser, tensorflow: ModuleType, tmp_path: Path
+) -> None:
+    source = exported(name, tmp_path / "source")
+    report = tfjs.convert(source / "model", tmp_path / "web")
+    dynamic = any("executeAsync" in note for note in report.notes)
+    with np.load(source / "golden.npz") as golden:
+        inputs = [golden[key] for key in golden.files if key.startswith("in:")]
+        (wanted,) = [golden[key] for key in golden.files if key.startswith("out:")]
+    method = "executeAsync" if dynamic else "predict"
+    for backend in ("webgl", "wasm"):
+        (answer,) = browser.predict_graph(tmp_path / "web", inputs, backend=backend, method=method)
+        np.testing.assert_allclose(answer, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "saved_model__mlperf_tiny_kws__serving_default",
+        "saved_model__basic_pitch_nmp__serving_default",
+        "frozen_graph__keras_sentiment_cnn_lstm",
+    ],
+)
+def test_trained_graphs(name: str, browser: Browser, shared_models: Path, tmp_path: Path) -> None:
+    source, signature = source_of(shared_models, name)
+    report = tfjs.convert(source, tmp_path / "web", signature=signature, to="tfjs-graph")
+    inputs, outputs = golden_of(shared_models, name)
+    given = [fed(inputs[port.name]) for port in report.inputs]
+    answers = browser.predict_graph(tmp_path / "web", given, backend="webgl", method=RUNS[name])
+    for port, answer in zip(report.outputs, answers, strict=True):
+        np.testing.assert_allclose(answer, outputs[port.name], atol=2e-3)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 
 import tfjs
-from tests.support.keras_exports import MODELS
+from tests.support.keras_exports import MODELS, exported
 from tests.support.tfjs_runtime import TfjsRuntime
 
 # Of unknown length: a loop that stays. All others answer from predict().
@@ -23,9 +21,7 @@ BOUNDS = {"mobilenet": 1e-4, "efficientnet": 1e-4, "convnext": 1e-4}
 def test_an_export(
     name: str, tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "tests.support.keras_exports", name, str(tmp_path)]
-    root = Path(__file__).parents[2]
-    subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=300)
+    exported(name, tmp_path)
     report = tfjs.convert(tmp_path / "model", tmp_path / "web")
     with np.load(tmp_path / "golden.npz") as golden:
         inputs = [golden[key] for key in golden.files if key.startswith("in:")]

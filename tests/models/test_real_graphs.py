@@ -8,29 +8,10 @@ import numpy as np
 import pytest
 
 import tfjs
-from tests.support.protocol import Array
+from tests.support.real_graphs import RUNS, fed, golden_of, source_of
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import UnsupportedError
 
-# The golden answers by their file, with what runs the converted model.
-RUNS = {
-    "saved_model__basic_pitch_nmp__serving_default": "predict",
-    "saved_model__guesslang_2020_06__classification": "executeAsync",
-    "saved_model__guesslang_2020_06__predict": "executeAsync",
-    "saved_model__mlperf_tiny_kws__serving_default": "predict",
-    "saved_model__serving_half_plus_two_cpu__regress_x2_to_y3": "predict",
-    "saved_model__serving_half_plus_two_cpu__serving_default": "predict",
-    "saved_model__serving_half_plus_two_tf2_cpu__classify_x2_to_y3": "predict",
-    "saved_model__serving_half_plus_two_tf2_cpu__regress_x2_to_y3": "predict",
-    "saved_model__serving_half_plus_two_tf2_cpu__serving_default": "predict",
-    "saved_model__tf2onnx_regression__serving_default": "predict",
-    "saved_model__tfjs_node_int64_multiply__serving_default": "predict",
-    "saved_model__tfjs_node_model_multi_output__serving_default": "predict",
-    "saved_model__tfjs_node_module_with_multiple_signatures__serving_default": "predict",
-    "saved_model__tfjs_node_module_with_multiple_signatures__timestwo": "predict",
-    "frozen_graph__keras_sentiment_cnn_lstm": "executeAsync",
-    "frozen_graph__tf2onnx_lstm": "predict",
-}
 # Signatures that take serialized examples, and what names them.
 REFUSED = {
     "saved_model__serving_half_plus_two_cpu__regress_x_to_y": "ParseExample",
@@ -44,29 +25,6 @@ BOUNDS = {
 }
 
 
-def source_of(folder: Path, name: str) -> tuple[Path, str | None]:
-    kind, model, *signature = name.split("__")
-    found = folder / kind / model
-    if kind == "frozen_graph":
-        return next(found.glob("*.pb")), None
-    return found, signature[0]
-
-
-def _golden(folder: Path, name: str) -> tuple[dict[str, Array], dict[str, Array]]:
-    with np.load(folder / "golden" / f"{name}.npz", allow_pickle=True) as file:
-        found: tuple[dict[str, Array], dict[str, Array]] = ({}, {})
-        for key in file.files:
-            which, _, port = key.partition(":")
-            found[which == "out"][port.replace("|", "/").removesuffix(":0")] = file[key]
-        return found
-
-
-def _fed(array: Array) -> Array:
-    """An input in the dtype that TF.js has for it."""
-    kinds = {"i": "int32", "f": "float32"}
-    return array.astype(kinds.get(array.dtype.kind, array.dtype))
-
-
 @pytest.mark.parametrize("backend", ["cpu", "wasm"])
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_a_graph(
@@ -74,11 +32,11 @@ def test_a_graph(
 ) -> None:
     source, signature = source_of(shared_models, name)
     report = tfjs.convert(source, tmp_path / "web", signature=signature, to="tfjs-graph")
-    inputs, outputs = _golden(shared_models, name)
+    inputs, outputs = golden_of(shared_models, name)
     assert {port.name for port in report.outputs} == set(outputs)
     answers = tfjs_runtime.predict_graph(
         tmp_path / "web",
-        [_fed(inputs[port.name]) for port in report.inputs],
+        [fed(inputs[port.name]) for port in report.inputs],
         backend=backend,
         method=RUNS[name],
     )

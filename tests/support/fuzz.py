@@ -102,8 +102,7 @@ def assert_only_refusals(
 def main(folder: Path, entry: Path, level: Level, first: int, count: int, save: bool) -> None:
     """Runs the cases and prints a line of JSON for each."""
     names, own = sorted(all_formats()), reader_of(entry, None).name
-    _bound_memory()
-    signal.signal(signal.SIGPROF, _too_long)
+    bounded_memory()
     with tempfile.TemporaryDirectory() as scratch:
         for case in range(first, first + count):
             work = Path(scratch) / "model"
@@ -125,7 +124,7 @@ def main(folder: Path, entry: Path, level: Level, first: int, count: int, save: 
 
 def _outcome(path: Path, from_: str | None, out: Path | None) -> tuple[str, str]:
     try:
-        with _bounded_time():
+        with bounded_time():
             if out is not None:
                 tfjs.convert(path, out, from_=from_, custom_layers="keep")
                 shutil.rmtree(out)
@@ -148,8 +147,10 @@ def _outcome(path: Path, from_: str | None, out: Path | None) -> tuple[str, str]
 
 
 @contextlib.contextmanager
-def _bounded_time() -> Iterator[None]:
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+def bounded_time(seconds: float = SECONDS) -> Iterator[None]:
+    """Ends what takes more time of computing with an exception that nothing catches."""
+    signal.signal(signal.SIGPROF, _too_long)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
@@ -157,10 +158,11 @@ def _bounded_time() -> Iterator[None]:
 
 
 def _too_long(number: int, frame: object) -> None:
-    raise _TooLongError(f"{SECONDS} s have passed")
+    raise _TooLongError("it takes too long")
 
 
-def _bound_memory() -> None:
+def bounded_memory() -> None:
+    """Bounds the memory of this process to what it has and `MEMORY` more."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -7,6 +7,7 @@ The tests run Keras on JAX, and a process has one backend: this file is run as a
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.support.protocol import Array
+from tests.support.tools import REPO
 
 
 def _image(batch: int = 2, size: int = 32, channels: int = 3) -> Array:
@@ -132,6 +134,13 @@ MODELS: dict[str, Callable[[Any], tuple[Any, list[Array]]]] = {
         *(two_inputs_of_one_shape, mobilenet, efficientnet, convnext),
     )
 }
+
+
+def exported(name: str, folder: Path) -> Path:
+    """Have another process export a model into a folder; gives the folder."""
+    command = [sys.executable, "-m", "tests.support.keras_exports", name, str(folder)]
+    subprocess.run(command, cwd=REPO, check=True, capture_output=True, timeout=300)
+    return folder
 
 
 def main(name: str, folder: Path) -> None:

@@ -19,6 +19,7 @@ import click
 from tfjs import __version__
 from tfjs.cli.errors import clean_up_on_sigterm, reported
 from tfjs.cli.options import Rules, add_rule, parse_metadata, parse_names
+from tfjs.cli.process import collect_seldom
 from tfjs.errors import UnsupportedError, UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -311,4 +312,5 @@ def _pairs(metadata: str | None) -> list[str]:
 def main() -> None:
     """Entry point of `tensorflowjs_converter`."""
     clean_up_on_sigterm()
+    collect_seldom()
     converter(explicit(sys.argv[1:]))

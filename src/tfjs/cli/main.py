@@ -11,6 +11,7 @@ from tfjs import __version__
 from tfjs.cli.errors import clean_up_on_sigterm, reported
 from tfjs.cli.ops import ops
 from tfjs.cli.options import parse_metadata, parse_names, parse_quantize, parse_size
+from tfjs.cli.process import collect_seldom
 
 _CONVERT_HELP = """Convert a model: SOURCE to DEST.
 
@@ -166,4 +167,5 @@ cli.add_command(ops)
 def main() -> None:
     """Entry point of `tfjs`."""
     clean_up_on_sigterm()
+    collect_seldom()
     cli()

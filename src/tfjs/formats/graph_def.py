@@ -330,7 +330,10 @@ def called(graph: Graph) -> Iterator[str]:
 
 
 def _check_no_circle(functions: Mapping[str, Graph], where: str) -> None:
-    waiting = {name: set(called(graph)) & set(functions) for name, graph in functions.items()}
+    waiting = {
+        name: {callee for callee in called(graph) if callee in functions}
+        for name, graph in functions.items()
+    }
     callers: dict[str, list[str]] = {}
     for name, callees in waiting.items():
         for callee in callees:

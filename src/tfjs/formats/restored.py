@@ -24,7 +24,7 @@ _MOST_PASSES = 100  # one after another; a graph may also lead back to itself
 _PASSES = frozenset({"Identity", "RefIdentity", "ReadVariableOp"})
 # Operations that read a checkpoint, with the inputs that hold the names and the slices.
 _READS = {"RestoreV2": (1, 2), "Restore": (1, None), "RestoreSlice": (1, 2)}
-_MOST_NODES = 250_000  # functions that call each other twice a level would never end
+_MOST_NODES = 150_000  # functions that call each other twice a level would never end
 
 
 class Stored(NamedTuple):

@@ -6,7 +6,7 @@ up; what it does silently with a variable that the model itself changes is refus
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tfjs.errors import UnsupportedError
 from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, Value
 from tfjs.ir.tensor import Tensor
 from tfjs.passes.build import Builder
-from tfjs.passes.inline import held
+from tfjs.passes.inline import held, waiters_of
 
 HANDLES = frozenset({"VarHandleOp"})
 REFERENCES = frozenset({"VariableV2", "Variable", "TemporaryVariable"})
@@ -135,11 +135,13 @@ def _updates(graph: Graph, model: GraphModel, read: Collection[str]) -> list[str
         if node.op in _WRITES and node.inputs:
             written.setdefault(_variable(node.inputs[0]), []).append(node)
     problems = []
+    waiters = waiters_of(graph.nodes.values()) if written else {}
     for variable, writers in written.items():
-        after = _after(graph, writers)
-        reads = [node for node in after if any(v.node is variable for v in node.inputs)]
+        uses = [node for value in variable.outputs for node, _ in value.uses]
+        reads = [node for node in uses if node.op not in _WRITES]
+        after = _after(writers, waiters) if reads else set()
         later = graph.name and variable.name in read
-        if later or any(node.op not in _WRITES for node in reads):
+        if later or not after.isdisjoint(reads):
             problems.append(f"{variable.name}: is changed by the model and read afterwards")
         else:
             model.notes.append(
@@ -154,12 +156,8 @@ def _variable(value: Value) -> Node:
     return value.node
 
 
-def _after(graph: Graph, nodes: list[Node]) -> set[Node]:
+def _after(nodes: list[Node], waiters: Mapping[Node, list[Node]]) -> set[Node]:
     """The nodes that run after others, by data or by control inputs."""
-    waiters: dict[Node, list[Node]] = {}
-    for node in graph.nodes.values():
-        for other in node.controls:
-            waiters.setdefault(other, []).append(node)
     seen: set[Node] = set()
     left = list(nodes)
     while left:

@@ -11,7 +11,8 @@ from tfjs.errors import UnsupportedError
 from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value
 
 # Functions that call each other twice a level grow without bound; no model comes near this.
-MOST_NODES = 250_000
+MOST_NODES = 150_000
+_BODY = 20  # nodes, that it takes as long to copy a body as
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _MAY_HOLD = (FuncRef, list)
 # Calls in calls, thousands deep, would make names that are longer than all else in the graph.
@@ -89,15 +90,16 @@ def own_bodies(model: GraphModel) -> None:
     """
     made: dict[str, Graph] = {}
     graphs = deque([model.graph, *([model.initializer] if model.initializer else [])])
+    counts: dict[str, int] = {}
     count = 0
     while graphs:
         graph = graphs.popleft()
         for node in graph.nodes.values():
             for reference in held(node):
-                body = copied(model.functions[reference.name], _free(reference.name, made))
+                body = copied(model.functions[reference.name], _free(reference.name, made, counts))
                 made[body.name] = body
                 _inline(body, model)
-                count += len(body.nodes)
+                count += len(body.nodes) + _BODY
                 if count > MOST_NODES:
                     raise _too_many()
                 graphs.append(body)
@@ -151,12 +153,12 @@ def _inline(graph: Graph, model: GraphModel) -> None:
     waiting = deque(calls)
     added = 0
     wrapper = _wrapper(graph)
-    waiters = _waiters(graph.nodes.values())
+    waiters = waiters_of(graph.nodes.values())
     while waiting:
         node = waiting.popleft()
         body = model.functions[node.attrs["f"].name]
         inlined = inline_body(graph, body, node.inputs, "" if node is wrapper else node.name)
-        for awaited, found in _waiters(inlined.nodes).items():
+        for awaited, found in waiters_of(inlined.nodes).items():
             waiters.setdefault(awaited, []).extend(found)
         _replace_call(graph, node, inlined, waiters)
         waiting.extend(node for node in inlined.nodes if node.op in CALLS)
@@ -195,7 +197,8 @@ def _wait(node: Node, others: Sequence[Node], waiters: dict[Node, list[Node]]) -
         waiters.setdefault(other, []).append(node)
 
 
-def _waiters(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
+def waiters_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
+    """The nodes that wait for each node by a control input."""
     found: dict[Node, list[Node]] = {}
     for node in nodes:
         for other in node.controls:
@@ -212,11 +215,12 @@ def _refer(node: Node, old: FuncRef, name: str) -> None:
             node.attrs[key] = [new if item is old else item for item in value]
 
 
-def _free(name: str, taken: dict[str, Graph]) -> str:
-    count, found = 0, name
+def _free(name: str, taken: dict[str, Graph], counts: dict[str, int]) -> str:
+    """A name that is not taken; the counts save a search from one each time."""
+    found = name
     while found in taken:
-        count += 1
-        found = f"{name}_{count}"
+        counts[name] = counts.get(name, 0) + 1
+        found = f"{name}_{counts[name]}"
     return found
 
 

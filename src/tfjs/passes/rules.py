@@ -8,7 +8,7 @@ turn, so rules may build what other rules take apart.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,7 +87,7 @@ class RuleSet:
         return register
 
 
-def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[list[Rewrite], list[Problem]]:
+def apply_rules(graph: Graph, sets: Sequence[RuleSet]) -> tuple[list[Rewrite], list[Problem]]:
     """Apply rules to a graph until none applies.
 
     Returns:
@@ -98,10 +98,8 @@ def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[list[Rewrite], l
         CorruptFileError: a node cannot take the inputs that it has.
         ConversionError: the rules never come to an end.
     """
+    # Only of what the graph has: a model may have thousands of small functions.
     rules: dict[str, list[Rule]] = {}
-    for entry in sets:
-        for op, found in entry.rules.items():
-            rules.setdefault(op, []).extend(found)
     rewrites: list[Rewrite] = []
     problems: list[Problem] = []
     own: set[Node] = set()
@@ -111,7 +109,9 @@ def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[list[Rewrite], l
         node = waiting.popleft()
         if graph.nodes.get(node.name) is not node:
             continue
-        made = _first(graph, node, rules, [] if node in own else rewrites, problems)
+        if node.op not in rules:
+            rules[node.op] = [rule for entry in sets for rule in entry.rules.get(node.op, ())]
+        made = _first(graph, node, rules[node.op], [] if node in own else rewrites, problems)
         left -= 1
         if left < 0:
             raise ConversionError(f"the rules for {node.op} never come to an end", where=node.name)
@@ -123,12 +123,12 @@ def apply_rules(graph: Graph, sets: Iterable[RuleSet]) -> tuple[list[Rewrite], l
 def _first(
     graph: Graph,
     node: Node,
-    rules: Mapping[str, list[Rule]],
+    rules: Sequence[Rule],
     rewrites: list[Rewrite],
     problems: list[Problem],
 ) -> list[Node]:
     """Apply the first rule that takes the node; the nodes to look at next."""
-    for rule in rules.get(node.op, ()):
+    for rule in rules:
         build = Builder(graph, node)
         try:
             values = rule(node, build)

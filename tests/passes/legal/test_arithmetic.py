@@ -11,6 +11,7 @@ from tests.support.tfjs_runtime import TfjsRuntime
 X, Y = floats(2, 3, 4), floats(2, 3, 4, seed=1)
 SOME_ZEROS = np.where(X > 0.5, 0, X).astype(np.float32)
 N = integers(-20, 20, 30)
+BIG = np.array([5001, -4097, 12345, 0], np.int32)
 DIVISORS = np.where(integers(-7, 7, 30) == 0, 3, integers(-7, 7, 30))
 
 CASES = {
@@ -121,6 +122,52 @@ CASES = {
         rule="conjugate",
         backends=["cpu"],
     ),
+    "squares of large integers": Case(
+        lambda tf, x: (tf.square(x), tf.math.squared_difference(x, 3)), BIG, rule="integer_square"
+    ),
+    "signs of large integers": Case(lambda tf, x: (-x, tf.abs(x)), 4096 * BIG, rule="integer_sign"),
+    "signs of small numbers": Case(
+        lambda tf, x: tf.sign(x),
+        np.array([1e-30, -1e-10, 0, 2, -np.inf, np.nan], np.float32),
+        rule="sign",
+    ),
+    "shapes that do not go together": Case(
+        lambda tf, x, y: tf.raw_ops.NotEqual(x=x, y=y, incompatible_shape_error=False),
+        floats(2),
+        floats(3),
+        rule="never_equal",
+    ),
+    "booleans of floats": Case(
+        lambda tf, x: tf.cast(x, tf.bool),
+        np.array([0.3, -0.3, 0, 1e-20, np.nan], np.float32),
+        rule="booleans_of_floats",
+    ),
+    "length over three axes": Case(
+        lambda tf, x: tf.math.reduce_euclidean_norm(x),
+        X,
+        rule="euclidean_norm",
+        rtol=1e-6,
+    ),
+    "length of integers": Case(
+        lambda tf, x: tf.math.reduce_euclidean_norm(x, axis=-1),
+        integers(-9, 9, 3, 4),
+        rule="euclidean_norm",
+    ),
+    "running sum from behind": Case(
+        lambda tf, x: (tf.cumsum(x, -1), tf.cumsum(x, -3, reverse=True)),
+        X,
+        rule="running_sum_from_behind",
+        rtol=1e-6,
+        atol=1e-6,
+    ),
+    "running product of free size": Case(
+        lambda tf, x: tf.math.cumprod(x, -2, exclusive=True),
+        X,
+        free=[[None, None, None]],
+        rule="running_sum_from_behind",
+        rtol=1e-6,
+    ),
+    "crossed bounds": Case(lambda tf, x: tf.clip_by_value(x, 1.0, -0.5), X, rule="clip"),
 }
 
 

@@ -147,6 +147,26 @@ CASES = {
     "taken from a tensor": Case(
         lambda tf, x: tf.raw_ops.DiagPart(input=x), floats(2, 3, 2, 3), rule="diagonal_of_tensor"
     ),
+    "batches that are spread": Case(
+        lambda tf, x, y: x @ y,
+        floats(2, 1, 3, 4),
+        floats(5, 4, 2),
+        rule="product_of_broadcast_batches",
+        rtol=1e-5,
+        atol=1e-6,
+    ),
+    "batches of free size that are spread": Case(
+        lambda tf, x, y: tf.matmul(x, y, transpose_b=True),
+        floats(2, 3, 1, 3, 4),
+        floats(2, 1, 5, 2, 4),
+        free=[[None, None, 1, 3, 4], [None, 1, 5, 2, 4]],
+        rule="product_of_broadcast_batches",
+        rtol=1e-5,
+        atol=1e-6,
+    ),
+    "batches that repeat": Case(
+        lambda tf, x, y: x @ y, floats(2, 3, 3, 4), floats(3, 4, 2), rtol=1e-5, atol=1e-6
+    ),
 }
 
 

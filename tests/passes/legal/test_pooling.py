@@ -85,6 +85,35 @@ CASES = {
         X - 9,
         rule="maximum_without_position",
     ),
+    "maximum with position": Case(
+        lambda tf, x: tf.nn.max_pool_with_argmax(x, 3, 2, "SAME", include_batch_in_index=True)[
+            ::-1
+        ],
+        X - 9,
+        rule="maximum_with_position",
+    ),
+    "the first of equals": Case(
+        lambda tf, x: tf.nn.max_pool_with_argmax(tf.sign(x) - 2, 2, 1, "VALID")[1],
+        X,
+        rule="maximum_with_position",
+    ),
+    "dilation of what is negative": Case(
+        lambda tf, x, y: tf.raw_ops.Dilation2D(
+            input=x, filter=y, strides=[1, 2, 1, 1], rates=[1, 1, 2, 1], padding="SAME"
+        ),
+        floats(2, 6, 5, 3) - 9,
+        floats(2, 3, 3),
+        rule="dilation",
+        rtol=1e-6,
+    ),
+    "dilation of integers": Case(
+        lambda tf, x, y: tf.raw_ops.Dilation2D(
+            input=x, filter=y, strides=[1, 1, 1, 1], rates=[1, 1, 1, 1], padding="SAME"
+        ),
+        integers(-9, 9, 2, 6, 5, 3),
+        integers(-3, 3, 2, 2, 3),
+        rule="dilation",
+    ),
 }
 
 

@@ -19,7 +19,7 @@ CASES = {
         **CLOSE,
     ),
     "running product": Case(
-        lambda tf, x: tf.math.cumprod(x, -1, reverse=True),
+        lambda tf, x: tf.math.cumprod(x, 4, reverse=True),
         X,
         rule="running_sum_in_high_rank",
         **CLOSE,

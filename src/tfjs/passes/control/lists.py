@@ -54,8 +54,11 @@ def dissolve_lists(graph: Graph) -> int:
     """
     known: dict[Value, Items] = {}
     count = 0
-    nodes = [node for node in graph.ordered() if node.op.startswith((*_LISTS, _ARRAYS))]
-    for node in nodes:
+    kinds = (*_LISTS, _ARRAYS)
+    nodes = {node for node in graph.nodes.values() if node.op.startswith(kinds)}
+    for node in graph.ordered() if nodes else ():
+        if node not in nodes:
+            continue
         build = Builder(graph, node)
         try:
             found = _follow(node, build, known)

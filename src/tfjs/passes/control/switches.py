@@ -122,6 +122,8 @@ def settle_switches(graph: Graph) -> int:
     Returns:
         How many Switch nodes went.
     """
+    if not any(node.op in _SWITCHES for node in graph.nodes.values()):
+        return 0
     dead: set[Value] = set()
     count = 0
     # In order: what one Switch lets through may be the predicate of the next.

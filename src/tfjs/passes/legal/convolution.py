@@ -352,7 +352,12 @@ def depthwise_transposed(node: Node, build: Builder) -> list[Value]:
     if channels_first(node):
         raise CannotExpress("it has its channels first", "export the model with channels last")
     kernel = node.inputs[1]
-    if shape_of(kernel, "its kernel")[-1] != 1:
+    filters = shape_of(kernel, "its kernel")[-1]
+    if filters is None:
+        raise CannotExpress(
+            "the size of its input or kernel is unknown", "convert with inputs of fixed shape"
+        )
+    if filters != 1:
         raise CannotExpress("it has several filters a channel")
     # With one filter a channel, the kernel turned around does the same backwards.
     turned = make(build, "ReverseV2", kernel, [0, 1])

@@ -125,6 +125,9 @@ def _alike(shapes: list[tuple[int | None, ...]]) -> list[list[int]]:
     groups: list[list[int]] = []
     last: tuple[bool, ...] | None = None
     for axis, sizes in enumerate(zip(*shapes, strict=True)):
+        if groups and all(size == 1 for size in sizes):
+            groups[-1].append(axis)
+            continue
         pattern = None if None in sizes else tuple(size == 1 for size in sizes)
         if pattern is not None and pattern == last:
             groups[-1].append(axis)
