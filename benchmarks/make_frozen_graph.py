@@ -47,7 +47,7 @@ def make(nodes: int) -> graph_pb2.GraphDef:
         graph.node[0].attr["shape"].shape.dim.add(size=size)
     for layer in range(nodes // NODES_A_LAYER):
         scope = f"layer_{layer}"
-        kernel = rng.standard_normal((UNITS, UNITS), np.float32) / UNITS
+        kernel = rng.standard_normal((UNITS, UNITS), np.float32) / np.float32(UNITS)
         read = add_weight(graph, f"{scope}/kernel", kernel)
         bias = add_weight(graph, f"{scope}/bias", rng.standard_normal(UNITS, np.float32))
         scale = add_weight(graph, f"{scope}/scale", np.full(UNITS, 0.1, np.float32))

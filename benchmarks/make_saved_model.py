@@ -19,30 +19,22 @@ import tensorflow as tf
 LAYERS = 12
 
 
-class Stack(tf.Module):
-    """Matrices that are multiplied one after the other."""
-
-    def __init__(self, units: int) -> None:
-        super().__init__()
-        self.kernels = [
-            tf.Variable(tf.random.stateless_normal((units, units), (0, layer)) / units**0.5)
-            for layer in range(LAYERS)
-        ]
-
-    def run(self, x: tf.Tensor) -> tf.Tensor:
-        """The answer of the last layer."""
-        for kernel in self.kernels:
-            x = tf.nn.relu(tf.matmul(x, kernel))
-        return x
-
-
 def main(mebibytes: int, dest: str) -> None:
     """Writes the model; under another name first, so that a model in the cache is whole."""
     units = math.isqrt(mebibytes * 2**20 // 4 // LAYERS)
-    model = Stack(units)
-    signature = tf.function(model.run).get_concrete_function(
-        tf.TensorSpec((None, units), tf.float32, name="x")
-    )
+    model = tf.Module()
+    model.kernels = [
+        tf.Variable(tf.random.stateless_normal((units, units), (0, layer)) / units**0.5)
+        for layer in range(LAYERS)
+    ]
+
+    def run(x: tf.Tensor) -> tf.Tensor:
+        for kernel in model.kernels:
+            x = tf.nn.relu(tf.matmul(x, kernel))
+        return x
+
+    argument = tf.TensorSpec((None, units), tf.float32, name="x")
+    signature = tf.function(run).get_concrete_function(argument)
     whole = Path(f"{dest}_saved_model")
     part = whole.with_name(f"part-{whole.name}")
     tf.saved_model.save(model, str(part), {"serving_default": signature})

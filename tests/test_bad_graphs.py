@@ -13,11 +13,12 @@ import pytest
 
 from tests.support import graph_seeds as seeds
 from tests.support.graph_bombs import BOMBS, outcome_of
-from tests.support.graph_seeds import FLOATS, const, function, node, placeholder, splat
+from tests.support.graph_seeds import FLOATS, Attr, const, function, node, placeholder, splat
 from tests.support.saved_models import edit
 from tests.support.tiny_models import write_dense_model
 from tests.test_bad_input import contents, run
-from tests.wire.table_writer import write_bundle
+from tests.wire.table_writer import entry, write_bundle
+from tfjs.formats.tf_hub import archive as tf_hub_archive
 
 Make = Callable[[Path], Path]
 
@@ -55,7 +56,7 @@ def changed(change: Callable[[Any], object]) -> Make:
     def make(folder: Path) -> Path:
         folder.mkdir()
         message = seeds.small_graph()
-        change({entry.name: entry for entry in message.node})
+        change({each.name: each for each in message.node})
         (folder / "g.pb").write_bytes(message.SerializeToString())
         return folder / "g.pb"
 
@@ -97,8 +98,6 @@ def checkpoint(**fields: Any) -> Make:
         tensors = [("b/.VALUE", 1, (3,), bias.tobytes()), ("w/.VALUE", 1, (5, 3), rows.tobytes())]
 
         def change(entries: dict[bytes, bytes]) -> None:
-            from tests.wire.table_writer import entry
-
             entries[b"w/.VALUE"] = entry(1, (5, 3), rows.tobytes(), 12, **fields)
 
         made = write_bundle(path / "variables", tensors, change=change)
@@ -160,6 +159,12 @@ def cycle(entries: Any) -> None:
 def product(entries: Any) -> None:
     const(entries, "w", np.ones((4, 2)), "float32")
     node(entries, "MatMul", "y", "x", "w", **FLOATS)
+
+
+def patches(entries: Any) -> None:
+    placeholder(entries, "image", "float32", (1, 8, 8, 3))
+    sizes: dict[str, Attr] = {"ksizes": [1, 2, 2, 1], "strides": [1] * 4, "rates": [1] * 4}
+    node(entries, "ExtractImagePatches", "y", "image", padding=b"EXPLICIT", **sizes, **FLOATS)
 
 
 def short_constant(entries: dict[str, Any]) -> None:
@@ -235,9 +240,13 @@ BAD: dict[str, Bad] = {
     "a shard that is not there": Bad(checkpoint(shard_id=7), 3, "w/.VALUE"),
     "another shape": Bad(checkpoint(shape={"dim": [{"size": 15}]}), 3, "'w'"),
     # SavedModels
-    "no signature of the name": Bad(
+    "no signature": Bad(
+        saved(lambda meta: meta.signature_def.pop("serving_default")),
+        *(4, "has no signature"),
+    ),
+    "a signature without outputs": Bad(
         saved(lambda meta: meta.signature_def["serving_default"].outputs.clear()),
-        *(3, "serving_default"),
+        *(4, "the signature has no outputs"),
     ),
     "an output that is not there": Bad(
         saved(
@@ -296,6 +305,14 @@ BAD: dict[str, Bad] = {
     "a wrong number of window sizes": Bad(
         changed(lambda n: n["conv"].attr["strides"].list.i.pop()), 3, "node 'conv' (Conv2D): "
     ),
+    "attributes that no rule reckons with": Bad(
+        nodes(patches),
+        *(3, "node 'y' (ExtractImagePatches): does not take such attributes or inputs"),
+    ),
+    "an absurd number of bits": Bad(
+        nodes(lambda n: node(n, "FakeQuantWithMinMaxArgs", "y", "x", num_bits=1 << 40)),
+        *(3, "node 'y' (FakeQuantWithMinMaxArgs): it has 1099511627776 bits"),
+    ),
     # Constants
     "a constant of too few bytes": Bad(
         changed(short_constant),
@@ -344,16 +361,22 @@ BAD: dict[str, Bad] = {
     ),
     "a hard link": Bad(archive(("copy", tarfile.LNKTYPE, b"/etc/passwd")), 3, "no plain file"),
     "a file twice": Bad(archive(("./saved_model.pb", tarfile.REGTYPE, b"x")), 3, "twice"),
-    "an archive bomb": Bad(
-        archive(("zeros", tarfile.REGTYPE, b"\0" * ((1 << 30) + 1))),
-        *(3, "m.tar.gz: expands to more than"),
-    ),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_graph(name: str, tmp_path: Path) -> None:
-    bad = BAD[name]
+    assert_refused(BAD[name], tmp_path)
+
+
+def test_an_archive_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf_hub_archive, "_ALWAYS_ALLOWED", 1 << 20)
+    bomb = archive(("zeros", tarfile.REGTYPE, b"\0" * (8 << 20)))
+    assert_refused(Bad(bomb, 3, "m.tar.gz: expands to more than 1"), tmp_path)
+
+
+def assert_refused(bad: Bad, tmp_path: Path) -> None:
+    """The command answers as told, and what was there before is untouched."""
     (tmp_path / "in").mkdir()
     source = bad.make(tmp_path / "in" / "model")
     work = tmp_path / "work"
@@ -364,7 +387,7 @@ def test_bad_graph(name: str, tmp_path: Path) -> None:
         assert code == bad.code, err
         assert bad.words in err
         assert contents(work) == before
-        assert [entry.name for entry in work.iterdir()] == ["web"]
+        assert [file.name for file in work.iterdir()] == ["web"]
 
 
 @pytest.mark.parametrize("name", BOMBS)

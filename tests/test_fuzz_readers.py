@@ -24,7 +24,7 @@ from tests.support.seeds import GRAPHS, SEEDS
 from tfjs.formats.registry import all_formats
 
 CASES = 180
-GRAPH_CASES = {"bytes": 100, "structure": 250}
+GRAPH_CASES = {"bytes": 80, "structure": 160}
 # A format reads models of another that hold what it looks for.
 ALSO_READ = {
     ("keras-h5", "h5-weights"),  # a model holds weights as well
@@ -52,7 +52,9 @@ def test_a_damaged_model(kind: str, level: Level, sources: dict[str, tuple[Path,
 def test_a_damaged_graph(kind: str, level: Level, sources: dict[str, tuple[Path, Path]]) -> None:
     """It is converted, with all passes that make it one for TF.js."""
     folder, entry = sources[kind]
-    assert_only_refusals(folder, entry, level, GRAPH_CASES[level], save=True)
+    # A checksum finds each flipped bit of an archive; hardly a text is another that is right.
+    loads = level == "structure" or kind not in ("hub-archive", "frozen-text", "saved-text")
+    assert_only_refusals(folder, entry, level, GRAPH_CASES[level], save=True, loads=loads)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -130,3 +130,38 @@ def test_bytes_count_not_only_elements() -> None:
     graph.outputs = [graph.constant(tensor, name="k")]
     fold_graph(graph)
     assert constant_of(graph.outputs[0]) is tensor
+
+
+def _doubled(times: int, size: int) -> Graph:
+    """A constant that is added to itself, again and again."""
+    graph = Graph()
+    value = graph.constant(np.ones(size, np.float32), name="c")
+    attrs = {"T": "float32"}
+    for number in range(times):
+        types = [Type("float32", (size,))]
+        value = graph.add("AddV2", [value, value], attrs, types, name=f"d{number}").output
+    graph.outputs, graph.output_names = [value], ["y"]
+    return graph
+
+
+def test_what_is_computed_late_is_computed_through_few_operations() -> None:
+    """Each reads the last twice: 40 of them would be computed 2^40 times."""
+    graph = _doubled(40, 1 << 15)
+    fold_graph(graph)
+    left = [node.op for node in graph.nodes.values()]
+    assert 30 < left.count("AddV2") < 40
+    assert left.count("Const") == 1
+
+
+def test_constants_of_a_graph_grow_by_no_more_than_its_nodes_allow() -> None:
+    graph = Graph()
+    size = graph.constant(np.array([25_000], np.int32), name="size")
+    one = graph.constant(np.float32(1), name="one")
+    attrs = {"T": "float32", "index_type": "int32"}
+    for number in range(100):
+        node = graph.add("Fill", [size, one], attrs, [Type("float32")], name=f"f{number}")
+        graph.outputs.append(node.output)
+    graph.output_names = [f"y{number}" for number in range(100)]
+    fold_graph(graph)
+    # 256 KiB and 4 KiB for each of 102 nodes, in pieces of 100,000 bytes.
+    assert sum(node.op == "Const" for node in graph.nodes.values()) == 6 + 2

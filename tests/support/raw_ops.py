@@ -122,13 +122,11 @@ def _other(array: Array, dtype: str) -> Array:
     near = np.clip(np.nan_to_num(array), -99, 99)
     whole = (near * 3).astype(np.int32)
     if dtype == "complex64":
-        return np.asarray(near + 1j * (0.5 - near)).astype(np.complex64)
+        return np.array(near + 1j * (0.5 - near), np.complex64)
     if dtype == "bool":
-        return np.asarray(array > 0.2)
+        return np.array(array > 0.2)
     if dtype != "string":
-        return (
-            whole.astype(dtype) if dtype == "int32" else np.minimum(abs(whole), 250).astype(dtype)
-        )
+        return whole if dtype == "int32" else np.array(np.minimum(abs(whole), 250), dtype)
     texts = np.empty(array.shape, object)
     for place in np.ndindex(array.shape):
         texts[place] = b"%d" % whole[place]

@@ -204,6 +204,29 @@ CASES = {
         rule="depthwise_transposed",
         **CLOSE,
     ),
+    "stride over the window": Case(
+        lambda tf, x, k: tf.nn.conv2d(x, k, 3, "SAME"),
+        floats(1, 6, 7, 2),
+        floats(2, 2, 2, 3),
+        rule="stride_over_window",
+        **CLOSE,
+    ),
+    "depthwise stride over the window": Case(
+        lambda tf, x, k: tf.nn.depthwise_conv2d(x, k, [1, 3, 3, 1], "SAME"),
+        floats(1, 6, 6, 2),
+        floats(2, 2, 2, 3),
+        rule="stride_over_window",
+        **CLOSE,
+    ),
+    "transposed with spatial sizes": Case(
+        lambda tf, k, x: tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=[7, 6], filter=k, out_backprop=x, strides=[1, 2, 2, 1], padding="SAME"
+        ),
+        floats(3, 2, 4, 6),
+        floats(2, 4, 3, 6),
+        rule="spatial_sizes",
+        **CLOSE,
+    ),
 }
 
 

@@ -169,6 +169,17 @@ CASES = {
     "more colour": Case(
         lambda tf, x: tf.image.adjust_saturation(x, 1.7), COLOURS, rule="adjust_colours", **CLOSE
     ),
+    "transformed integers": Case(
+        lambda tf, x: tf.raw_ops.ImageProjectiveTransformV3(
+            images=x,
+            transforms=tf.constant([[1.0, 0.2, 0.5, 0, 0.9, 0.3, 0, 0]]),
+            output_shape=[4, 4],
+            fill_value=2.0,
+            interpolation="NEAREST",
+        ),
+        integers(0, 99, 2, 5, 6, 3),
+        rule="transformed_integers",
+    ),
 }
 
 

@@ -127,6 +127,19 @@ CASES = {
     "strided in a high rank": Case(
         lambda tf, x: x[:, ::2, :, ::-1], floats(2, 3, 2, 4, 2), rule="strided_integers"
     ),
+    "a scalar": Case(
+        lambda tf, x: (
+            tf.raw_ops.ReverseV2(tensor=x, axis=np.zeros(0, np.int32)),
+            tf.slice(x, np.zeros(0, np.int32), np.zeros(0, np.int32)),
+        ),
+        np.float32(2.5),
+        rule="scalar_as_it_is",
+    ),
+    "reversed by flags": Case(
+        lambda tf, x: tf.raw_ops.Reverse(tensor=x, dims=[True, False]),
+        booleans(3, 4),
+        rule="reversed_by_flags",
+    ),
 }
 
 

@@ -113,6 +113,28 @@ CASES = {
         lambda tf, x: tuple(tf.math.top_k(x, 3)),
         np.array([[1, 2, 2, 1, 2], [0, 0, 0, 0, 0]], np.float32),
     ),
+    "counts of a matrix": Case(
+        lambda tf, x: tf.raw_ops.Bincount(arr=x, size=5, weights=tf.zeros([0])),
+        integers(0, 9, 3, 4),
+        rule="counts_of_all",
+    ),
+    "whether there is any": Case(
+        lambda tf, x: tf.raw_ops.DenseBincount(
+            input=x, size=9, weights=tf.zeros([0]), binary_output=True
+        ),
+        integers(0, 9, 12),
+        rule="counts_of_one_list",
+    ),
+    "booleans in empty rows": Case(
+        lambda tf, x: tf.raw_ops.SparseFillEmptyRows(
+            indices=tf.constant([[0, 0], [2, 1]], tf.int64),
+            values=x,
+            dense_shape=tf.constant([4, 3], tf.int64),
+            default_value=True,
+        )[1:3],
+        booleans(2),
+        rule="rows_of_booleans",
+    ),
 }
 
 

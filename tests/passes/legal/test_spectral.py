@@ -50,6 +50,15 @@ CASES = {
         rtol=1e-4,
         atol=1e-4,
     ),
+    "back in many axes": Case(
+        lambda tf, x, y: tf.signal.irfft(tf.complex(x, y)),
+        floats(2, 3, 4, 5),
+        floats(2, 3, 4, 5, seed=1),
+        rule="inverse_of_other_length",
+        backends=["cpu"],
+        rtol=1e-5,
+        atol=1e-6,
+    ),
 }
 
 

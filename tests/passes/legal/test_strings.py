@@ -63,6 +63,12 @@ CASES = {
         free=[[None], [None]],
         rule="numbers_before_gathering",
     ),
+    "one gathered to be hashed": Case(
+        lambda tf, x, i: tf.strings.to_hash_bucket_fast(tf.gather(x, i), 100),
+        TEXTS,
+        np.array(2, np.int32),
+        rule="moved_texts",
+    ),
     "turned": Case(lambda tf, x: tf.transpose(x), GRID),
     "reversed": Case(lambda tf, x: x[::-1, ::2], GRID),
     "chosen": Case(lambda tf, c, x: tf.where(c, x, "no"), np.array([[True], [False]]), GRID),

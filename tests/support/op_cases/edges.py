@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tests.support.op_cases.case import Case, Numbers, case, float32, int32, int64
@@ -14,12 +16,13 @@ _BIG = int32([2**24 + 1, -(2**30) - 1, 2**31 - 1, 0])
 _NONE = np.zeros(0, np.int32)
 _SIGNS = (int32([7, -7, 7, -7, 6, -6, 0]), int32([3, 3, -3, -3, 3, -3, 5]))
 _TIES = float32([[[1, 3], [3, 3], [3, 1]], [[-2, 0], [-2, 0], [-3, 0]]])
-_PLAIN = {"strides": [1, 1, 1, 1], "padding": b"VALID"}
+_PLAIN: dict[str, Any] = {"strides": [1, 1, 1, 1], "padding": b"VALID"}
 
 
 def _strided(x: Array, begin: list[int], end: list[int], by: list[int], **masks: int) -> Case:
     label = ",".join(f"{name[:3]}{mask}" for name, mask in masks.items())
-    return case("StridedSlice", x, begin, end, by, fixed=[1, 2, 3], label=label, **masks)
+    attrs: dict[str, Any] = dict(masks)
+    return case("StridedSlice", x, begin, end, by, fixed=[1, 2, 3], label=label, **attrs)
 
 
 _ELEMENTWISE: list[Case] = [

@@ -134,7 +134,10 @@ def projective_transform(node: Node, build: Builder) -> list[Value]:
 
 @RULES.rule("ImageProjectiveTransformV3")
 def transformed_integers(node: Node, build: Builder) -> list[Value] | None:
-    """TF.js transforms floats only; what comes of integers is cut off. Exact up to 2^24."""
+    """TF.js transforms floats only; what comes of integers is cut off, as TensorFlow does.
+
+    Next to a whole number bilinear interpolation may be rounded to its other side.
+    """
     images = node.inputs[0]
     if images.dtype == "float32":
         return None

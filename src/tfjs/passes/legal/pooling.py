@@ -218,7 +218,8 @@ def _seen_by_places(
 ) -> list[Value]:
     """What each place of a window meets, for all positions of the window."""
     # Half of the lowest integer stays one when something negative is added.
-    lowest = np.finfo(np.float32).min if x.dtype == "float32" else np.iinfo(np.int32).min // 2
+    single = x.dtype == "float32"
+    lowest = float(np.finfo(np.float32).min) if single else np.iinfo(np.int32).min // 2
     counts = []
     for axis, (before, behind) in enumerate(pads, 1):
         size = shape_of(x)[axis] or 0

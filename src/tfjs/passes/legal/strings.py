@@ -78,7 +78,7 @@ def numbers_before_gathering(node: Node, build: Builder) -> list[Value] | None:
     """The number of each text is found before some are gathered, not behind. Exact."""
     place = _OF_EACH[node.op]
     source = node.inputs[place].node
-    if source.op not in _GATHERS:
+    if source.op not in _GATHERS or source.output.dtype != "string" or _are_few(source):
         return None
     inputs = list(node.inputs)
     inputs[place] = source.inputs[0]
@@ -172,7 +172,7 @@ def moved_texts(node: Node, build: Builder) -> list[Value] | None:
     cpu backend has of texts stays, unless the graph runs by `executeAsync` anyway.
     """
     texts = [node.inputs[place] for place in _MOVED[node.op]]
-    if texts[0].dtype != "string" or _only_numbers(build, node.output):
+    if texts[0].dtype != "string" or (_only_numbers(build, node.output) and not _are_few(node)):
         return None
     if node.op == "StridedSlice" and (constant_of(node, 3, "its stride") == 1).all():
         return None
@@ -197,12 +197,12 @@ def moved_texts(node: Node, build: Builder) -> list[Value] | None:
 
 def _taken(build: Builder, texts: Value, places: Value) -> Value:
     """The texts of a vector that stand at some places, in the shape of the places."""
-    shape = places.shape
     flat = build.reshape(places, [-1])
-    if shape is None or None in shape or not 0 < _count(shape) <= _MOST_CUT_OUT:
+    count = _count(places)
+    if count is None or not 0 < count <= _MOST_CUT_OUT:
         taken = _from_list(build, texts, flat)
     else:
-        starts = [make(build, "Slice", flat, [number], [1]) for number in range(_count(shape))]
+        starts = [make(build, "Slice", flat, [number], [1]) for number in range(count)]
         taken = concat(build, [make(build, "Slice", texts, start, [1]) for start in starts], 0)
     return reshape(build, taken, sizes_of(build, places))
 
@@ -227,7 +227,16 @@ def _only_numbers(build: Builder, value: Value) -> bool:
     return all(wanted) and bool(wanted) and not build.graph.is_output(value)
 
 
-def _count(shape: tuple[int | None, ...]) -> int:
+def _are_few(node: Node) -> bool:
+    """Whether a gather takes as few texts as are cut out one by one."""
+    count = _count(node.output)
+    return node.op != "GatherNd" and count is not None and count <= _MOST_CUT_OUT
+
+
+def _count(value: Value) -> int | None:
+    shape = value.shape
+    if shape is None or None in shape:
+        return None
     return math.prod(size or 0 for size in shape)
 
 
