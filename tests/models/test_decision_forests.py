@@ -28,7 +28,10 @@ _PAGE = """
 let loaded = 0;
 export default (tf) => {
   tf.registerOp('SimpleMLCreateModelResource', () => [tf.scalar(0)]);
-  tf.registerOp('SimpleMLLoadModelFromPathWithHandle', () => { loaded += 1; return [tf.scalar(0)]; });
+  tf.registerOp('SimpleMLLoadModelFromPathWithHandle', () => {
+    loaded += 1;
+    return [tf.scalar(0)];
+  });
   tf.registerOp('SimpleMLInferenceOpWithHandle', (node) => [tf.mul(node.inputs[1], loaded * 100)]);
 };
 """

@@ -22,11 +22,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_nested_and_repeated_calls(tensorflow: ModuleType) -> None:
     tf = tensorflow
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function
     def inner(x: Any, y: Any) -> Any:
         return x * y, x + y
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function
     def middle(x: Any) -> Any:
         a, b = inner(x, x + 1.0)
         return inner(b, a)
@@ -49,7 +49,7 @@ def test_nested_and_repeated_calls(tensorflow: ModuleType) -> None:
 def test_names_tell_where_a_node_was_called(tensorflow: ModuleType) -> None:
     tf = tensorflow
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function
     def act(x: Any) -> Any:
         return tf.nn.relu(x, name="act")
 

@@ -108,7 +108,7 @@ def _wrote(report: Report) -> str:
 
 def _ops(ops: Mapping[str, int]) -> str:
     listed = ", ".join(f"{count} {op}" for op, count in list(ops.items())[:_OPS_SHOWN])
-    more = f" and {len(ops) - _OPS_SHOWN} more operations" if len(ops) > _OPS_SHOWN else ""
+    more = f" and {_count(len(ops) - _OPS_SHOWN, 'other')}" if len(ops) > _OPS_SHOWN else ""
     return f"{_count(sum(ops.values()), 'node')}: {listed}{more}"
 
 

@@ -133,7 +133,7 @@ def test_placeholders_with_a_default(save: Save) -> None:
 def test_functions_come_along(tensorflow: ModuleType, tmp_path: Path) -> None:
     tf = tensorflow
 
-    @tf.function(input_signature=[tf.TensorSpec([None])])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec([None])])
     def loop(x: Any) -> Any:
         return tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y + x), (0, x))[1]
 
