@@ -32,7 +32,15 @@ from tests.models.raw_op_tables import (
 from tests.support.op_cases import Case, all_cases
 from tests.support.op_oracle import run_tensorflow
 from tests.support.protocol import JsError
-from tests.support.raw_ops import BACKENDS, RawOp, convert, difference, retyped
+from tests.support.raw_ops import (
+    BACKENDS,
+    RawOp,
+    channels_first,
+    convert,
+    difference,
+    first_order,
+    retyped,
+)
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import UnsupportedError
 from tfjs.ir.tensor import Array
@@ -177,6 +185,27 @@ def test_other_dtypes_answer_alike(
                 wrong = _wrong(raw, case, wanted, tfjs_runtime, backend)
                 assert not wrong, (case.id, backend, wrong)
     assert refused == {dtype for dtype, ops in NOT_OF.items() if op in ops.split()}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.inputs and channels_first(case) and case.id not in DIFFERENT],
+    ids=lambda case: case.id,
+)
+def test_channels_may_stand_first(
+    case: Case, tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, folders: Iterator[Path]
+) -> None:
+    first = channels_first(case)
+    assert first is not None
+    if case.id in REFUSED_CASES:
+        with pytest.raises(UnsupportedError, match=REFUSED_CASES[case.id]):
+            convert(first, next(folders))
+        return
+    raw = convert(first, next(folders))
+    plain = run_tensorflow(tensorflow, case)[0]
+    wanted = [np.transpose(plain, first_order(plain.ndim))]
+    for backend in BACKENDS:
+        assert not _wrong(raw, first, wanted, tfjs_runtime, backend), backend
 
 
 @pytest.mark.parametrize("op", sorted(_REFUSED_OPS))

@@ -93,6 +93,43 @@ def _input(graph: Graph, case: Case, index: int, *, free: bool) -> Value:
     return node.output
 
 
+_WITH_CHANNELS = frozenset(
+    {"AvgPool", "AvgPool3D", "BiasAdd", "Conv2D", "Conv3D", "DepthToSpace", "SpaceToDepth"}
+    | {"DepthwiseConv2dNative", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
+    | {"MaxPool", "MaxPool3D"}
+)
+
+
+def channels_first(case: Case) -> Case | None:
+    """The case with its channels before the other axes; None where it has no such form.
+
+    TensorFlow's CPU has hardly a kernel for it: its answer is that for the case, moved likewise.
+    """
+    if case.op not in _WITH_CHANNELS or case.inputs[0].ndim < 4:
+        return None
+    if bytes(case.attrs.get("data_format") or b"").startswith(b"NC"):
+        return None
+    rank = case.inputs[0].ndim
+    order = first_order(rank)
+    attrs = dict(case.attrs)
+    for name in {"strides", "dilations", "ksize"} & set(attrs):
+        attrs[name] = [attrs[name][axis] for axis in order]
+    pads = attrs.get("explicit_paddings")
+    if pads:
+        attrs["explicit_paddings"] = [
+            number for axis in order for number in pads[2 * axis : 2 * axis + 2]
+        ]
+    attrs["data_format"] = b"NCHW" if rank == 4 or case.op == "BiasAdd" else b"NCDHW"
+    moved = np.transpose(case.inputs[0], order)
+    inputs = (moved, *case.inputs[1:])
+    return replace(case, attrs=attrs, inputs=inputs, outputs=(0,), label=f"{case.label}/first")
+
+
+def first_order(rank: int) -> list[int]:
+    """The order of axes that brings channels from the end to place 1."""
+    return [0, rank - 1, *range(1, rank - 1)]
+
+
 def retyped(case: Case, dtype: str) -> Case | None:
     """The case with other numbers in the place of its float32; None where it has none.
 
