@@ -17,17 +17,21 @@ from tfjs.passes.inline import held, inline_body
 # node, and a page has to load what is written out: beyond this a loop is better off as one.
 MOST_NODES_A_LOOP = 4096
 MOST_NODES_A_MODEL = 1 << 15
+# What is computed to count the steps of all loops.
+_MOST_COMPUTED = 1 << 18
 
 
 @dataclass(slots=True)
 class Budget:
-    """How many nodes may still be added.
+    """What may still be spent on a model.
 
     Attributes:
-        nodes: that many.
+        nodes: how many nodes may be added.
+        computed: how many nodes may be computed to count steps.
     """
 
     nodes: int = MOST_NODES_A_MODEL
+    computed: int = _MOST_COMPUTED
 
 
 def unroll_loop(model: GraphModel, graph: Graph, node: Node, budget: Budget) -> str | None:
@@ -39,7 +43,7 @@ def unroll_loop(model: GraphModel, graph: Graph, node: Node, budget: Budget) -> 
     cond, body = loop_of(model, node)
     size = _size_of_step(model, body)
     most = min(MOST_NODES_A_LOOP, budget.nodes) // size
-    counted = count_steps(cond, body, node.inputs, most)
+    counted = _count_steps(cond, body, node.inputs, most, budget)
     if isinstance(counted, str):
         return counted
     budget.nodes -= counted * size
@@ -59,23 +63,22 @@ def _size_of_step(model: GraphModel, body: Graph) -> int:
     return max(1, count)
 
 
-def count_steps(cond: Graph, body: Graph, inputs: Sequence[Value], most: int) -> int | str:
+def _count_steps(
+    cond: Graph, body: Graph, inputs: Sequence[Value], most: int, budget: Budget
+) -> int | str:
     """How many steps a loop makes, found by computing what its condition depends on.
 
-    Args:
-        cond: its condition.
-        body: its body.
-        inputs: what it starts with.
-        most: where to give up counting.
-
     Returns:
-        The number, or why there is none.
+        The number, or why there is none: it is beyond `most`, say.
     """
     of_cond = _Slice(cond, cond.outputs)
     needed = _deciding(of_cond, body)
     of_body = _Slice(body, [body.outputs[index] for index in needed])
     state: dict[int, Array | None] = {index: _known(inputs[index]) for index in needed}
     for step in range(most + 1):
+        budget.computed -= len(of_cond.nodes) + len(of_body.nodes)
+        if budget.computed < 0:
+            return "counting the steps of all loops takes too long"
         (verdict,) = of_cond.compute(state)
         if verdict is None:
             return "its number of steps is known only when it runs"
