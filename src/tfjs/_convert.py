@@ -265,8 +265,7 @@ def freeze(
         UnsupportedError: it is no graph, or a variable has no value or changes in a run.
         UsageError: arguments make no sense.
     """
-    from tfjs.passes.inline import copied_model  # noqa: PLC0415 - layers models need none of it
-    from tfjs.passes.pipeline import freeze_whole  # noqa: PLC0415
+    from tfjs.passes.pipeline import freeze_whole  # noqa: PLC0415 - layers models need none of it
 
     reading = ReadOptions(
         signature=signature,
@@ -276,9 +275,8 @@ def freeze(
     with opened(source, from_, "tfjs-graph", reading) as (content, label, _):
         if not isinstance(content, GraphModel):
             raise UnsupportedError("is no graph", where=label)
-        model = copied_model(content)
-        freeze_whole(model)
-    return model
+        freeze_whole(content)
+    return content
 
 
 def _convert(
@@ -289,10 +287,8 @@ def _convert(
     reading: ReadOptions,
     writing: WriteOptions,
 ) -> Report:
-    with opened(source, from_, to, reading) as (content, label, source_format):
-        writer = writer_for(target, to, content)
-        written = write(content, target, writer, writing)
-    return report_of(label, source_format, content, target, writer, written)
+    with opened(source, from_, to, reading) as found:
+        return converted(found, target, to, writing)
 
 
 def _signatures(source: Any, from_: str | None, options: ReadOptions) -> list[str]:
@@ -368,10 +364,8 @@ def write(content: Content, path: Path, writer: Format, options: WriteOptions) -
 
 def _write_graph(model: GraphModel, path: Path, writer: Writer, options: WriteOptions) -> Written:
     # Layers models need none of it.
-    from tfjs.passes.inline import copied_model  # noqa: PLC0415
     from tfjs.passes.pipeline import legalize, rewrites_by_words  # noqa: PLC0415
 
-    model = copied_model(model)  # the source's stays what it is
     model.signature.structured |= options.structured_outputs
     outcome = legalize(
         model,
@@ -392,7 +386,7 @@ class Opened(NamedTuple):
     """A source that is being read.
 
     Attributes:
-        content: what it holds.
+        content: what it holds; writing a graph changes it.
         label: what the report calls it.
         format: the name of its format, or what kind of live object it is.
     """
@@ -427,7 +421,7 @@ def opened(
     _only(options, kind, {"signature"})
     if isinstance(source, GraphModel):
         _only(options, kind, set())
-        yield Opened(source, kind, "graph")
+        yield Opened(kept(source), kind, "graph")
         return
     from tfjs.live_tensorflow import is_live_function, live_graph  # noqa: PLC0415
 
@@ -478,24 +472,24 @@ def writer_for(dest: Path, to: str | None, content: Content) -> Format:
     return for_output(dest, content)
 
 
-def report_of(
-    label: str, source_format: str, content: Content, dest: Path, writer: Format, written: Written
-) -> Report:
-    """The report of a conversion."""
-    layers = 0
-    if isinstance(content, LayersModel):
-        layers = sum(layer.class_name != "InputLayer" for _, layer in content.walk())
-        parameters = sum(weight.tensor.size for _, weight in content.weights())
-    elif isinstance(content, GraphModel):
-        graphs = [content.graph, *content.functions.values()]
-        constants = (tensor for graph in graphs for tensor in graph.constants())
-        tensors = [*content.variables.values(), *constants]
-        parameters = sum(tensor.size for tensor in tensors)
-    else:
-        parameters = sum(entry.tensor.size for entry in content.tensors())
+def kept(content: Content) -> Content:
+    """A copy of a graph, which writing would change; anything else as it is."""
+    if not isinstance(content, GraphModel):
+        return content
+    from tfjs.passes.inline import copied_model  # noqa: PLC0415 - layers models need none of it
+
+    return copied_model(content)
+
+
+def converted(source: Opened, dest: Path, to: str | None, options: WriteOptions) -> Report:
+    """Write what was read; errors are those of `writer_for` and `write`."""
+    content = source.content
+    writer = writer_for(dest, to, content)
+    layers, parameters = _counted(content)
+    written = write(content, dest, writer, options)
     return Report(
-        source=label,
-        source_format=source_format,
+        source=source.label,
+        source_format=source.format,
         producer=content.producer,
         dest=str(dest),
         dest_format=writer.name,
@@ -508,3 +502,16 @@ def report_of(
         rewrites=written.rewrites,
         notes=written.notes,
     )
+
+
+def _counted(content: Content) -> tuple[int, int]:
+    """How many layers, and how many elements of weights."""
+    if isinstance(content, LayersModel):
+        layers = sum(layer.class_name != "InputLayer" for _, layer in content.walk())
+        return layers, sum(weight.tensor.size for _, weight in content.weights())
+    if isinstance(content, GraphModel):
+        graphs = [content.graph, *content.functions.values()]
+        constants = (tensor for graph in graphs for tensor in graph.constants())
+        tensors = [*content.variables.values(), *constants]
+        return 0, sum(tensor.size for tensor in tensors)
+    return 0, sum(entry.tensor.size for entry in content.tensors())

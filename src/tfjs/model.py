@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tfjs._convert import Report, local, output_path, read, report_of, write, writer_for
+from tfjs._convert import Opened, Report, converted, kept, local, output_path, read
 from tfjs.formats.base import (
     DEFAULT_SHARD_SIZE,
     Content,
@@ -55,7 +55,6 @@ class Model:
         self.content = content
         self.format = reader.name
         self._source = source
-        self._reader = reader
         self.weights = Weights(_tensors(content))
 
     @property
@@ -86,7 +85,6 @@ class Model:
     ) -> Report:
         """Save the model; arguments and errors are those of `tfjs.convert`."""
         path = output_path(dest)
-        writer = writer_for(path, to, self.content)
         options = WriteOptions(
             shard_size=shard_size,
             split_weights_by_layer=split_weights_by_layer,
@@ -99,8 +97,8 @@ class Model:
             strip_debug_ops=strip_debug_ops,
             structured_outputs=structured_outputs,
         )
-        written = write(self.content, path, writer, options)
-        return report_of(self._source, self._reader.name, self.content, path, writer, written)
+        source = Opened(kept(self.content), self._source, self.format)
+        return converted(source, path, to, options)
 
     def __repr__(self) -> str:
         return f"<tfjs.Model {self.name!r} from {self.format}, {len(self.weights)} weights>"

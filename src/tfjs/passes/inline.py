@@ -131,7 +131,7 @@ def copied_model(model: GraphModel) -> GraphModel:
 
 
 def copied(body: Graph, name: str) -> Graph:
-    """A copy of a graph under another name."""
+    """A copy of a graph under another name, with the same nodes in the same order."""
     result = Graph(name)
     arguments = []
     for node in body.inputs:
@@ -143,6 +143,7 @@ def copied(body: Graph, name: str) -> Graph:
     result.outputs = inlined.outputs
     result.output_names = list(body.output_names)
     result.targets = inlined.targets
+    result.nodes = {node: result.nodes[node] for node in body.nodes}
     return result
 
 
