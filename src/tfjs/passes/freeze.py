@@ -72,7 +72,7 @@ def _with_bodies(model: GraphModel) -> list[Graph]:
 def _pass_handles_on(model: GraphModel) -> None:
     """Write the handles that If, Case and While hand over into their functions."""
     left = [model.graph, *([model.initializer] if model.initializer else [])]
-    while left:
+    while left and model.functions:
         graph = left.pop()
         for node in graph.nodes.values():
             bodies = [model.functions[reference.name] for reference in held(node)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -107,15 +107,15 @@ def own_bodies(model: GraphModel) -> None:
     model.functions = made
 
 
-def held(node: Node) -> Iterator[FuncRef]:
+def held(node: Node) -> list[FuncRef]:
     """The functions that a node holds, each place once."""
     # Nearly all nodes hold none, and are asked often.
     found = [name for name, value in node.attrs.items() if isinstance(value, _MAY_HOLD)]
-    for name in sorted(found):
-        value = node.attrs[name]
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, FuncRef):
-                yield item
+    if not found:
+        return []
+    values = [node.attrs[name] for name in sorted(found)]
+    items = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return [item for item in items if isinstance(item, FuncRef)]
 
 
 def copied_model(model: GraphModel) -> GraphModel:

@@ -65,7 +65,6 @@ def legalize(
     # What fills a table is known only when its keys are constant.
     settle_tables(model)
     outcome.notes += resolve_control_flow(model, control_flow)
-    fold(model, keep=keep)
     # The rules reckon with TF.js's dtypes, and need the shapes that folding has found.
     graphs = _graphs(model)
     problems = [problem for graph in graphs for problem in map_dtypes(graph)]
@@ -76,7 +75,7 @@ def legalize(
     # Rules build on constants, and what they made obsolete goes; dtypes of what they built follow.
     fold(model, keep=keep)
     # Signatures that fix an output as int64 have brought it back.
-    for graph in graphs:
+    for graph in graphs if outcome.rewrites else ():
         map_dtypes(graph)
     if not skip_op_check:
         told = {problem.node for problem in problems}

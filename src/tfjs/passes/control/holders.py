@@ -21,7 +21,7 @@ HOLDERS = LOOPS | CHOICES | CASES
 def graphs_of(model: GraphModel) -> list[Graph]:
     """The main graph, and the functions that it needs, those before their callers."""
     found: dict[str, Graph] = {}
-    left = [model.graph]
+    left = [model.graph] if model.functions else []
     while left:
         graph = left.pop()
         for node in graph.nodes.values():

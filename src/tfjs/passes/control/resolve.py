@@ -28,7 +28,7 @@ from tfjs.passes.control.sizes import fold_known_sizes
 from tfjs.passes.control.switches import lower_many_way_switches, settle_switches
 from tfjs.passes.control.unroll import Budget, unroll_loop
 from tfjs.passes.control.variables import trim_loop
-from tfjs.passes.fold import fold_graph
+from tfjs.passes.fold import fold, fold_graph
 from tfjs.passes.inline import held
 
 Form = Literal["auto", "v1", "v2"]
@@ -37,6 +37,8 @@ Form = Literal["auto", "v1", "v2"]
 _KEEP = frozenset({"Print"})
 _STATELESS = {"If": "StatelessIf", "While": "StatelessWhile"}
 _MOST_NAMED = 10
+_V1 = frozenset({"Switch", "RefSwitch", "_SwitchN", "Merge", "RefMerge", "Enter", "RefEnter"})
+_LISTS = ("TensorList", "TensorArray", "EmptyTensorList")
 
 
 def resolve_control_flow(model: GraphModel, form: Form) -> list[str]:
@@ -59,6 +61,10 @@ def resolve_control_flow(model: GraphModel, form: Form) -> list[str]:
         CorruptFileError: the graph makes no sense.
     """
     notes: list[str] = []
+    if not any(_is_control(node) for graph in graphs_of(model) for node in graph.nodes.values()):
+        while fold_known_sizes(model.graph):
+            fold_graph(model.graph, keep=_KEEP)
+        return notes
     for graph in graphs_of(model):
         check_holders(model, graph)
         if lower_many_way_switches(graph):
@@ -83,7 +89,13 @@ def resolve_control_flow(model: GraphModel, form: Form) -> list[str]:
     if form == "v1" or (form == "auto" and _asks_tables(model)):
         lower_to_v1(model)
     drop_unheld(model)
+    fold(model, keep=_KEEP)
     return notes
+
+
+def _is_control(node: Node) -> bool:
+    """Whether a node branches, loops, or keeps a list or array."""
+    return node.op in _V1 or node.op in HOLDERS or node.op.startswith(_LISTS)
 
 
 def _asks_tables(model: GraphModel) -> bool:
