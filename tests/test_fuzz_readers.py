@@ -64,7 +64,8 @@ def test_a_damaged_saved_model(
 ) -> None:
     folder = tmp_path / f"saved-{kind}"
     made(kind, tf_keras).save(str(folder), save_format="tf")
-    assert_only_refusals(folder, folder, level, CASES)
+    # The graph of a recurrent model is large, and read where the metadata are no longer there.
+    assert_only_refusals(folder, folder, level, CASES if kind == "dense" else CASES // 4)
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,8 @@ def _first(
     problems: list[Problem],
 ) -> list[Node]:
     """Apply the first rule that takes the node; the nodes to look at next."""
+    build = Builder(graph, node)
     for rule in rules:
-        build = Builder(graph, node)
         try:
             values = rule(node, build)
         except CannotExpress as refusal:

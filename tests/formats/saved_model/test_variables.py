@@ -335,5 +335,5 @@ class TestDamage:
             restore.input.append("^deep")
 
         edit(tmp_path / "m", nest)
-        with pytest.raises(CorruptFileError, match="more than 3,000,000 nodes"):
+        with pytest.raises(CorruptFileError, match="more than 150,000 nodes"):
             read(tmp_path / "m", ANY)

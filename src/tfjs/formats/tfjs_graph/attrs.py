@@ -18,6 +18,7 @@ from tfjs.ir.tensor import Tensor
 from tfjs.ops.definitions import Definition, definition
 from tfjs.ops.support import DTYPES, HANDLES, TfjsAttr, TfjsOp, tfjs_op
 
+_ALL = DTYPES | HANDLES
 _FIELDS = {
     "int": "i",
     "float": "f",
@@ -78,10 +79,10 @@ def unknown_dtypes(node: Node) -> list[str]:
     """The dtypes in a node's attributes and outputs that TF.js does not have."""
     op = tfjs_op(node.op)
     found: list[str] = [value.dtype for value in node.outputs if value.dtype is not None]
-    found = [dtype for dtype in found if dtype not in DTYPES | HANDLES]
+    found = [dtype for dtype in found if dtype not in _ALL]
     for name, value in node.attrs.items():
         read = op.attrs.get(name) if op is not None else None
-        allowed = DTYPES if _decides(read, node.op) else DTYPES | HANDLES
+        allowed = DTYPES if _decides(read, node.op) else _ALL
         items = value if isinstance(value, list) else [value]
         found += [item for item in items if isinstance(item, str) and item not in allowed]
     return list(dict.fromkeys(found))
