@@ -6,19 +6,18 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, Unpack, overload
 
+from tfjs._options import Options, Reading, check_known, read_options, write_options
 from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import (
-    DEFAULT_SHARD_SIZE,
     Content,
     Format,
     Port,
-    QuantizationMap,
     ReadOptions,
     WriteOptions,
     Writer,
@@ -90,24 +89,8 @@ def convert(
     source: str | os.PathLike[str] | Any,
     dest: str | os.PathLike[str],
     *,
-    from_: str | None = None,
-    to: str | None = None,
-    weights: str | os.PathLike[str] | None = None,
-    quantize: QuantizationMap | None = None,
-    dequantize: bool = False,
-    shard_size: int = DEFAULT_SHARD_SIZE,
-    split_weights_by_layer: bool = False,
-    metadata: Mapping[str, Any] | None = None,
-    custom_layers: Literal["refuse", "keep"] = "refuse",
-    signature: str | None = None,
     signatures: None = None,
-    saved_model_tags: Sequence[str] | None = None,
-    output_node_names: Sequence[str] = (),
-    control_flow: Literal["auto", "v1", "v2"] = "auto",
-    skip_op_check: bool = False,
-    strip_debug_ops: bool = True,
-    structured_outputs: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    **options: Unpack[Options],
 ) -> Report: ...
 
 
@@ -116,24 +99,8 @@ def convert(
     source: str | os.PathLike[str] | Any,
     dest: str | os.PathLike[str],
     *,
-    from_: str | None = None,
-    to: str | None = None,
-    weights: str | os.PathLike[str] | None = None,
-    quantize: QuantizationMap | None = None,
-    dequantize: bool = False,
-    shard_size: int = DEFAULT_SHARD_SIZE,
-    split_weights_by_layer: bool = False,
-    metadata: Mapping[str, Any] | None = None,
-    custom_layers: Literal["refuse", "keep"] = "refuse",
-    signature: str | None = None,
     signatures: Sequence[str] | Literal["all"],
-    saved_model_tags: Sequence[str] | None = None,
-    output_node_names: Sequence[str] = (),
-    control_flow: Literal["auto", "v1", "v2"] = "auto",
-    skip_op_check: bool = False,
-    strip_debug_ops: bool = True,
-    structured_outputs: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    **options: Unpack[Options],
 ) -> list[Report]: ...
 
 
@@ -141,24 +108,8 @@ def convert(
     source: str | os.PathLike[str] | Any,
     dest: str | os.PathLike[str],
     *,
-    from_: str | None = None,
-    to: str | None = None,
-    weights: str | os.PathLike[str] | None = None,
-    quantize: QuantizationMap | None = None,
-    dequantize: bool = False,
-    shard_size: int = DEFAULT_SHARD_SIZE,
-    split_weights_by_layer: bool = False,
-    metadata: Mapping[str, Any] | None = None,
-    custom_layers: Literal["refuse", "keep"] = "refuse",
-    signature: str | None = None,
     signatures: Sequence[str] | Literal["all"] | None = None,
-    saved_model_tags: Sequence[str] | None = None,
-    output_node_names: Sequence[str] = (),
-    control_flow: Literal["auto", "v1", "v2"] = "auto",
-    skip_op_check: bool = False,
-    strip_debug_ops: bool = True,
-    structured_outputs: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    **options: Unpack[Options],
 ) -> Report | list[Report]:
     """Convert a model.
 
@@ -196,46 +147,34 @@ def convert(
         UsageError: options or paths make no sense.
         ConversionError: the result cannot be written.
     """
-    if shard_size < 1:
-        raise UsageError(f"the shard size must be at least 1 byte, not {shard_size}")
-    target = output_path(dest)
-    reading = ReadOptions(
-        weights=Path(weights) if weights else None,
-        signature=signature,
-        tags=None if saved_model_tags is None else tuple(saved_model_tags),
-        output_node_names=tuple(output_node_names),
-    )
-    writing = WriteOptions(
-        shard_size=shard_size,
-        split_weights_by_layer=split_weights_by_layer,
-        quantize=quantize or {},
-        dequantize=dequantize,
-        metadata=metadata or {},
-        custom_layers=custom_layers,
-        control_flow=control_flow,
-        skip_op_check=skip_op_check,
-        strip_debug_ops=strip_debug_ops,
-        structured_outputs=structured_outputs,
-    )
-    if progress is not None:
-        writing = replace(writing, progress=progress)
+    check_known(options, Options, "convert")
     if signatures is None:
-        return _convert(source, target, from_, to, reading, writing)
-    if signature is not None:
+        return _convert(source, output_path(dest), options)
+    return _convert_several(source, output_path(dest), signatures, options)
+
+
+def _convert(source: Any, target: Path, options: Options) -> Report:
+    writing, to = write_options(options), options.get("to")
+    with opened(source, options.get("from_"), to, read_options(options)) as found:
+        return converted(found, target, to, writing)
+
+
+def _convert_several(
+    source: Any, target: Path, signatures: Sequence[str] | Literal["all"], options: Options
+) -> list[Report]:
+    """Write each signature into a folder of its name."""
+    if options.get("signature") is not None:
         raise UsageError("either signature or signatures can be given, not both")
     source = local(source)
-    names = _signatures(source, from_, reading) if signatures == "all" else signatures
+    if signatures == "all":
+        signatures = _signatures(source, options.get("from_"), read_options(options))
     where = str(source) if isinstance(source, Path) else type(source).__name__
+    to = options.get("to") or "tfjs-graph"
     return [
         _convert(
-            source,
-            inside(target, name, where=where),
-            from_,
-            to or "tfjs-graph",
-            replace(reading, signature=name),
-            writing,
+            source, inside(target, name, where=where), {**options, "signature": name, "to": to}
         )
-        for name in names
+        for name in signatures
     ]
 
 
@@ -243,9 +182,7 @@ def freeze(
     source: str | os.PathLike[str] | Any,
     *,
     from_: str | None = None,
-    signature: str | None = None,
-    saved_model_tags: Sequence[str] | None = None,
-    output_node_names: Sequence[str] = (),
+    **options: Unpack[Reading],
 ) -> GraphModel:
     """The graph of a source with its variables as constants and its calls inlined.
 
@@ -267,28 +204,13 @@ def freeze(
     """
     from tfjs.passes.pipeline import freeze_whole  # noqa: PLC0415 - layers models need none of it
 
-    reading = ReadOptions(
-        signature=signature,
-        tags=None if saved_model_tags is None else tuple(saved_model_tags),
-        output_node_names=tuple(output_node_names),
-    )
+    check_known(options, Reading, "freeze")
+    reading = read_options(options)
     with opened(source, from_, "tfjs-graph", reading) as (content, label, _):
         if not isinstance(content, GraphModel):
             raise UnsupportedError("is no graph", where=label)
         freeze_whole(content)
     return content
-
-
-def _convert(
-    source: Any,
-    target: Path,
-    from_: str | None,
-    to: str | None,
-    reading: ReadOptions,
-    writing: WriteOptions,
-) -> Report:
-    with opened(source, from_, to, reading) as found:
-        return converted(found, target, to, writing)
 
 
 def _signatures(source: Any, from_: str | None, options: ReadOptions) -> list[str]:

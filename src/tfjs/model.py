@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Unpack
 
 from tfjs._convert import Opened, Report, converted, kept, local, output_path, read
-from tfjs.formats.base import (
-    DEFAULT_SHARD_SIZE,
-    Content,
-    Format,
-    QuantizationMap,
-    ReadOptions,
-    WriteOptions,
-)
+from tfjs._options import Reading, Writing, check_known, read_options, write_options
+from tfjs.formats.base import Content, Format
 from tfjs.formats.registry import reader_of
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import Layer, LayersModel
@@ -68,50 +61,19 @@ class Model:
         return self.content.name if isinstance(self.content, LayersModel) else self._source
 
     def save(
-        self,
-        dest: str | os.PathLike[str],
-        *,
-        to: str | None = None,
-        quantize: QuantizationMap | None = None,
-        dequantize: bool = False,
-        shard_size: int = DEFAULT_SHARD_SIZE,
-        split_weights_by_layer: bool = False,
-        metadata: Mapping[str, Any] | None = None,
-        custom_layers: Literal["refuse", "keep"] = "refuse",
-        control_flow: Literal["auto", "v1", "v2"] = "auto",
-        skip_op_check: bool = False,
-        strip_debug_ops: bool = True,
-        structured_outputs: bool = False,
+        self, dest: str | os.PathLike[str], *, to: str | None = None, **options: Unpack[Writing]
     ) -> Report:
         """Save the model; arguments and errors are those of `tfjs.convert`."""
-        path = output_path(dest)
-        options = WriteOptions(
-            shard_size=shard_size,
-            split_weights_by_layer=split_weights_by_layer,
-            quantize=quantize or {},
-            dequantize=dequantize,
-            metadata=metadata or {},
-            custom_layers=custom_layers,
-            control_flow=control_flow,
-            skip_op_check=skip_op_check,
-            strip_debug_ops=strip_debug_ops,
-            structured_outputs=structured_outputs,
-        )
+        check_known(options, Writing, "save")
         source = Opened(kept(self.content), self._source, self.format)
-        return converted(source, path, to, options)
+        return converted(source, output_path(dest), to, write_options(options))
 
     def __repr__(self) -> str:
         return f"<tfjs.Model {self.name!r} from {self.format}, {len(self.weights)} weights>"
 
 
 def load(
-    path: str | os.PathLike[str],
-    *,
-    from_: str | None = None,
-    weights: str | os.PathLike[str] | None = None,
-    signature: str | None = None,
-    saved_model_tags: Sequence[str] | None = None,
-    output_node_names: Sequence[str] = (),
+    path: str | os.PathLike[str], *, from_: str | None = None, **options: Unpack[Reading]
 ) -> Model:
     """Load a model of any format that tfjs reads; weights stay in the file until used.
 
@@ -127,15 +89,10 @@ def load(
         FormatError: it is missing, damaged or unsafe, or no reader recognises it.
         UsageError: an argument means nothing to the format.
     """
+    check_known(options, Reading, "load")
     source = local(path)
     reader = reader_of(source, from_)
-    options = ReadOptions(
-        weights=Path(weights) if weights else None,
-        signature=signature,
-        tags=None if saved_model_tags is None else tuple(saved_model_tags),
-        output_node_names=tuple(output_node_names),
-    )
-    content = read(source, reader, options)
+    content = read(source, reader, read_options(options))
     return Model(content, str(source), reader)
 
 
