@@ -16,7 +16,7 @@ from tfjs.errors import CorruptFileError
 from tfjs.formats.restored import ASSIGNS, behind
 from tfjs.formats.signature_def import INIT_OP
 from tfjs.io.paths import inside
-from tfjs.ir.graph import Graph, Node, constant_of
+from tfjs.ir.graph import Graph, Node, constant_of, following, waiters_of
 from tfjs.ir.tensor import ArrayTensor, Tensor
 from tfjs.wire.protobuf import parse
 
@@ -129,7 +129,7 @@ def reduce(graph: Graph, main: Graph) -> bool:
     """
     tables = {node.name for node in graph.nodes.values() if _is_table(node)}
     shared = {graph.nodes[name] for name in tables if name in main.nodes}
-    concerned = _users(graph, shared)
+    concerned = following(shared, waiters_of(graph.nodes.values()))
     targets: dict[Node, None] = {}
     left, seen = list(reversed(graph.targets)), set[Node]()
     while left:
@@ -180,24 +180,6 @@ def _is_table(node: Node) -> bool:
     if node.op in _NO_TABLES or not node.outputs:
         return False
     return node.output.dtype == "resource" or node.op.endswith("HashTable")
-
-
-def _users(graph: Graph, nodes: Iterable[Node]) -> set[Node]:
-    """Nodes, and all that read them, or must run after them."""
-    waiters: dict[Node, list[Node]] = {}
-    for node in graph.nodes.values():
-        for other in node.controls:
-            waiters.setdefault(other, []).append(node)
-    seen = set(nodes)
-    left = list(seen)
-    while left:
-        node = left.pop()
-        readers = [reader for value in node.outputs for reader, _ in value.uses]
-        for other in [*readers, *waiters.get(node, ())]:
-            if other not in seen:
-                seen.add(other)
-                left.append(other)
-    return seen
 
 
 def renamed(graph: Graph, names: Mapping[str, str]) -> None:

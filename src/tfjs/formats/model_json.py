@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from tfjs.errors import FormatError
+from tfjs.io.json import read_json
 
 _HEAD = 1 << 16
 
@@ -15,6 +19,19 @@ def find_json(path: Path) -> Path | None:
         return path / "model.json"
     found = sorted(path.glob("*.json"))
     return found[0] if len(found) == 1 else None
+
+
+def read_model_json(path: Path) -> tuple[Path, Any]:
+    """The JSON file of a TF.js model, and what it holds.
+
+    Raises:
+        FormatError: there is none, or it cannot be read.
+        CorruptFileError: it is damaged.
+    """
+    file = find_json(path)
+    if file is None:
+        raise FormatError("holds no model.json", where=str(path))
+    return file, read_json(file)
 
 
 def json_head(path: Path) -> bytes:

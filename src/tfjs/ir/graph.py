@@ -357,6 +357,34 @@ class GraphModel:
     notes: list[str] = field(default_factory=list)
 
 
+def waiters_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
+    """The nodes that wait for each node by a control input."""
+    found: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for other in node.controls:
+            found.setdefault(other, []).append(node)
+    return found
+
+
+def following(nodes: Iterable[Node], waiters: Mapping[Node, Sequence[Node]]) -> set[Node]:
+    """The nodes that run after others, by data or by control inputs.
+
+    Args:
+        nodes: the others.
+        waiters: of the graph; see `waiters_of`.
+    """
+    seen: set[Node] = set()
+    left = list(nodes)
+    while left:
+        node = left.pop()
+        readers = [reader for value in node.outputs for reader, _ in value.uses]
+        for other in [*readers, *waiters.get(node, ())]:
+            if other not in seen:
+                seen.add(other)
+                left.append(other)
+    return seen
+
+
 def constant_of(value: Value) -> Tensor | None:
     """The tensor of a value that a `Const` makes; None for any other value."""
     tensor = value.node.attrs.get("value") if value.node.op == "Const" else None

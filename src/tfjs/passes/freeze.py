@@ -6,15 +6,15 @@ up; what it does silently with a variable that the model itself changes is refus
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, Value
+from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, Value, following, waiters_of
 from tfjs.ir.tensor import Tensor
 from tfjs.passes.build import Builder
-from tfjs.passes.inline import held, waiters_of
+from tfjs.passes.inline import held
 
 HANDLES = frozenset({"VarHandleOp"})
 REFERENCES = frozenset({"VariableV2", "Variable", "TemporaryVariable"})
@@ -139,7 +139,7 @@ def _updates(graph: Graph, model: GraphModel, read: Collection[str]) -> list[str
     for variable, writers in written.items():
         uses = [node for value in variable.outputs for node, _ in value.uses]
         reads = [node for node in uses if node.op not in _WRITES]
-        after = _after(writers, waiters) if reads else set()
+        after = following(writers, waiters) if reads else set()
         later = graph.name and variable.name in read
         if later or not after.isdisjoint(reads):
             problems.append(f"{variable.name}: is changed by the model and read afterwards")
@@ -154,20 +154,6 @@ def _variable(value: Value) -> Node:
     while value.node.op in ("Identity", "RefIdentity") and value.node.inputs:
         value = value.node.inputs[0]
     return value.node
-
-
-def _after(nodes: list[Node], waiters: Mapping[Node, list[Node]]) -> set[Node]:
-    """The nodes that run after others, by data or by control inputs."""
-    seen: set[Node] = set()
-    left = list(nodes)
-    while left:
-        node = left.pop()
-        found = [reader for value in node.outputs for reader, _ in value.uses]
-        for other in [*found, *waiters.get(node, ())]:
-            if other not in seen:
-                seen.add(other)
-                left.append(other)
-    return seen
 
 
 def _freeze(graph: Graph, model: GraphModel) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value
+from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value, waiters_of
 
 # Functions that call each other twice a level grow without bound; no model comes near this.
 MOST_NODES = 150_000
@@ -196,15 +196,6 @@ def _wait(node: Node, others: Sequence[Node], waiters: dict[Node, list[Node]]) -
     node.controls = [*node.controls, *others]
     for other in others:
         waiters.setdefault(other, []).append(node)
-
-
-def waiters_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
-    """The nodes that wait for each node by a control input."""
-    found: dict[Node, list[Node]] = {}
-    for node in nodes:
-        for other in node.controls:
-            found.setdefault(other, []).append(node)
-    return found
 
 
 def _refer(node: Node, old: FuncRef, name: str) -> None:

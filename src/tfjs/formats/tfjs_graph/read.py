@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tfjs.errors import CorruptFileError, FormatError
+from tfjs.errors import CorruptFileError
 from tfjs.formats.base import ReadOptions
 from tfjs.formats.graph_def import GraphReader
 from tfjs.formats.manifest import read_manifest
-from tfjs.formats.model_json import find_json, json_head
-from tfjs.io.json import read_json
+from tfjs.formats.model_json import json_head, read_model_json
 from tfjs.ir.graph import Graph, GraphModel, Node, Signature, Type, Value
 from tfjs.ir.tensor import Tensor
 from tfjs.ops.support import TAKEN_FOR, usable
@@ -43,10 +42,7 @@ def read(path: Path, options: ReadOptions) -> GraphModel:
         CorruptFileError: the topology, the manifest or the weight files are damaged.
         UnsafeFileError: a weight path leaves the folder.
     """
-    file = find_json(path)
-    if file is None:
-        raise FormatError("holds no model.json", where=str(path))
-    data = read_json(file)
+    file, data = read_model_json(path)
     where = str(file)
     topology = data.get("modelTopology") if isinstance(data, dict) else None
     if not isinstance(topology, dict) or not isinstance(topology.get("node"), list):

@@ -13,8 +13,7 @@ from typing import Any
 from tfjs.errors import CorruptFileError, FormatError
 from tfjs.formats.base import ReadOptions
 from tfjs.formats.manifest import read_manifest
-from tfjs.formats.model_json import find_json, json_head
-from tfjs.io.json import read_json
+from tfjs.formats.model_json import json_head, read_model_json
 from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Training, Weight
 from tfjs.ir.weights import NamedTensor
 from tfjs.layers.dialects.read import damaged, read_model
@@ -50,10 +49,7 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
         CorruptFileError: the topology, the manifest or the weight files are damaged.
         UnsafeFileError: a weight path leaves the folder.
     """
-    file = find_json(path)
-    if file is None:
-        raise FormatError("holds no model.json", where=str(path))
-    data = read_json(file)
+    file, data = read_model_json(path)
     where = str(file)
     if not isinstance(data, dict) or not isinstance(data.get("modelTopology"), dict):
         raise CorruptFileError("has no modelTopology", where=where)
