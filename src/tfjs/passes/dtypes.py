@@ -17,7 +17,7 @@ from tfjs.io.files import CHUNK
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ir.tensor import Array, CastTensor, Tensor
 from tfjs.ops.base import MOST_LOOKED_AT
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.rules import Problem
 
 MAPPED = {

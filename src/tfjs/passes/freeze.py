@@ -13,7 +13,7 @@ import numpy as np
 from tfjs.errors import UnsupportedError
 from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, Value, following, waiters_of
 from tfjs.ir.tensor import Tensor
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.inline import held
 
 HANDLES = frozenset({"VarHandleOp"})

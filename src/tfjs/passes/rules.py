@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tfjs.errors import ConversionError, CorruptFileError
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ops.base import UNFIT
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 
 Rule = Callable[[Node, Builder], Sequence[Value] | None]
 

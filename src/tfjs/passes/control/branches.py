@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Type, Value, constant_of
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.control.holders import (
     CASES,
     CHOICES,

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfjs.ir.graph import Node, Shape, Value
 from tfjs.ops.base import constant_array
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 
 # A list beyond this is data, not what an unrolled loop makes.
 MOST_ITEMS = 1 << 12

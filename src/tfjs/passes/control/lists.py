@@ -13,7 +13,7 @@ import numpy as np
 
 from tfjs.errors import CorruptFileError
 from tfjs.ir.graph import Dims, Graph, Node, Value, constant_of
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.control.holders import swap
 from tfjs.passes.control.items import (
     MOST_ITEMS,

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfjs.ir.graph import Dims, Graph, GraphModel, Node, Value
 from tfjs.ops.base import constant_array
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.control.holders import HOLDERS, LOOPS, branches_of, describe, loop_of, swap
 from tfjs.passes.control.items import element_shape, number
 from tfjs.passes.control.variables import cone, unchanging

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ops.base import constant_array, evaluate
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.control.holders import swap
 
 # They move numbers and change none.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfjs.ir.graph import Graph, Node, Value, constant_of
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 
 _SWITCHES = frozenset({"Switch", "RefSwitch"})
 _MANY = "_SwitchN"

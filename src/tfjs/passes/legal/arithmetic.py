@@ -9,7 +9,7 @@ import numpy as np
 
 from tfjs.ir.graph import Node, Value
 from tfjs.ops.base import broadcast_shapes
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import constant, make, shape_of
 from tfjs.passes.rules import RuleSet
 

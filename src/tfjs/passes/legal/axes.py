@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfjs.ir.graph import Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import Size, make, plus, reshape, shape_of, sizes_of, times
 
 

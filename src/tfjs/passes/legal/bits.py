@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import constant_of, expand, make
 from tfjs.passes.rules import CannotExpress, RuleSet
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from tfjs.ir.graph import Graph, Node, Shape, Value
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import MOST_IN_AXIS, constant_array, constant_input
+from tfjs.ops.build import Builder
 from tfjs.ops.definitions import Argument, Definition, definition
-from tfjs.passes.build import Builder
 from tfjs.passes.dtypes import MAPPED
 from tfjs.passes.rules import CannotExpress
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from tfjs.ir.graph import Node, Value
+from tfjs.ops.build import Builder
 from tfjs.ops.definitions import definition
 from tfjs.ops.support import all_tfjs_ops
-from tfjs.passes.build import Builder
 from tfjs.passes.legal.common import make, makes
 from tfjs.passes.rules import CannotExpress, RuleSet
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.axes import pad_axis, stretch_axis
 from tfjs.passes.legal.common import (
     Size,

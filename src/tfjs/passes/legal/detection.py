@@ -9,7 +9,7 @@ import numpy as np
 
 from tfjs.ir.graph import Node, Value
 from tfjs.ir.tensor import Array
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import (
     check_table,
     concat,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import (
     Size,
     check_table,

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ops.base import all_ops
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import axes_of, check_table
 from tfjs.passes.rules import RuleSet
 

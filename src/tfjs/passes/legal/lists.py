@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import constant, make
 from tfjs.passes.rules import RuleSet
 

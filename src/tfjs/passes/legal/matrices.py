@@ -13,7 +13,7 @@ from tfjs.errors import UnsupportedError
 from tfjs.ir.graph import Node, Shape, Value
 from tfjs.ir.graph import constant_of as tensor_of
 from tfjs.ir.tensor import Array, DerivedTensor
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import (
     Size,
     check_table,

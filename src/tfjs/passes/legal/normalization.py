@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import is_used, make, shape_of, sizes_of, times
 from tfjs.passes.rules import RuleSet
 

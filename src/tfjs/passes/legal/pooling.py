@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.axes import pad_axis
 from tfjs.passes.legal.common import (
     check_table,

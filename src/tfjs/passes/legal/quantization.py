@@ -10,7 +10,7 @@ import numpy as np
 
 from tfjs.ir.graph import Node, Value
 from tfjs.ir.tensor import Array
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import constant, constant_of, make, shape_of
 from tfjs.passes.rules import CannotExpress, RuleSet
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.rules import CannotExpress, RuleSet
 
 RULES = RuleSet()

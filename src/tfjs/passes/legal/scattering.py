@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import (
     Size,
     as_scalar,

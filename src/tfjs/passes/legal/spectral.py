@@ -6,7 +6,7 @@ None of them runs on wasm, which has no complex numbers.
 from __future__ import annotations
 
 from tfjs.ir.graph import Node, Value
-from tfjs.passes.build import Builder
+from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import (
     constant_of,
     make,

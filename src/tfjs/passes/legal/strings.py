@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
+from tfjs.ops.build import Builder
 from tfjs.ops.support import is_dynamic
-from tfjs.passes.build import Builder
 from tfjs.passes.legal.common import (
     Size,
     as_scalar,
