@@ -27,6 +27,7 @@ from tfjs.formats.registry import for_output, named, reader_of
 from tfjs.io.paths import inside
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
+from tfjs.layers.lowering import lower
 from tfjs.live import is_live_model, saved
 
 # What the options of readers are called in the command and in `convert`.
@@ -269,6 +270,8 @@ def write(content: Content, path: Path, writer: Format, options: WriteOptions) -
     """
     if writer.write is None:
         raise UnsupportedError(f"tfjs reads {writer.title}s but does not write them")
+    if writer.name == "tfjs-graph" and isinstance(content, LayersModel):
+        content = lower(content)
     if isinstance(content, GraphModel) != (writer.name == "tfjs-graph"):
         kind = "a graph" if isinstance(content, GraphModel) else "no graph"
         raise UnsupportedError(

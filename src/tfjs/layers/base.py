@@ -15,12 +15,22 @@ from typing import TYPE_CHECKING, ClassVar
 from tfjs.ir.layers_model import Config, Layer, TensorRef
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # Sizes with the batch first; None is a size known only when the model runs.
 Shape = tuple[int | None, ...]
 # Applies a (rewritten) layer to the tensors of one call and gives the tensors that come out.
 Apply = Callable[[list[TensorRef]], list[TensorRef]]
+
+
+class CannotLower(Exception):  # noqa: N818 - it is an answer of a layer, not a user's error
+    """A layer's answer where a graph cannot compute what it computes.
+
+    Args:
+        reason: why, such as "runs Python code, which is never executed from a file".
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,21 @@ class LayerSpec:
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         """Express the layer in TF.js: keep it, rewrite it, or refuse it with a reason."""
         return build.keep(layer)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        """The layer in TensorFlow's operations, as Keras computes it in inference.
+
+        Args:
+            layer: the layer; its configuration and weights.
+            build: what builds one call of it; it has the arguments.
+
+        Returns:
+            The tensors that come out.
+
+        Raises:
+            CannotLower: no graph computes what the layer does.
+        """
+        raise CannotLower("has no form as a graph")
 
 
 _SPECS: dict[str, LayerSpec] = {}

@@ -23,6 +23,18 @@ def outputs_of(model: LayersModel) -> list[tuple[str, str, Shape | None]]:
     return [(name, "float32", shapes.get(ref)) for name, ref in _named(model.outputs)]
 
 
+def names_of(structure: Structure) -> list[str]:
+    """A name for each tensor of a model's inputs or outputs: its key, or its layer's name."""
+    found: dict[str, None] = {}
+    for name, _ in _named(structure):
+        unique, count = name, 0
+        while unique in found:
+            count += 1
+            unique = f"{name}_{count}"
+        found[unique] = None
+    return list(found)
+
+
 def _named(structure: Structure) -> list[tuple[str, TensorRef]]:
     if isinstance(structure, dict):
         return [(key, ref) for key, item in structure.items() for ref in flatten(item)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,21 @@ from tfjs.ops.base import infer_types
 
 
 class Builder:
-    """Adds nodes in place of one, named after it and with its origin.
+    """Adds nodes for something: a node that they replace, say, with its name and origin.
 
     Args:
         graph: the graph.
-        node: the node that is replaced; new nodes are called `<its name>/<what>`.
+        name: what they stand for; new nodes are called `<name>/<what>`.
+        origin: names of the source's nodes that they stand for.
 
     Attributes:
         made: the nodes added so far, constants not among them.
     """
 
-    def __init__(self, graph: Graph, node: Node) -> None:
+    def __init__(self, graph: Graph, name: str, origin: Iterable[str]) -> None:
         self.graph = graph
-        self.node = node
+        self.name = name
+        self.origin = tuple(origin)
         self.made: list[Node] = []
 
     def op(
@@ -56,8 +58,8 @@ class Builder:
         """Add a node with several outputs; see `op`. Attributes must hold the dtypes (`T` ...)."""
         like = next((value.dtype for value in inputs if isinstance(value, Value)), None)
         values = [self._value(item, like) for item in inputs]
-        given = f"{self.node.name}/{name or op}"
-        node = self.graph.add(op, values, attrs or {}, [], name=given, origin=self.node.origin)
+        given = f"{self.name}/{name or op}"
+        node = self.graph.add(op, values, attrs or {}, [], name=given, origin=self.origin)
         found = infer_types(node)
         node.outputs = [Value(node, index, type_) for index, type_ in enumerate(found)]
         self.made.append(node)
@@ -65,15 +67,15 @@ class Builder:
 
     def constant(self, value: npt.ArrayLike | Tensor, dtype: str | None = None) -> Value:
         """Add a constant; Python's floats become float32, its ints int32."""
-        name = f"{self.node.name}/Const"
+        name = f"{self.name}/Const"
         if isinstance(value, Tensor):
-            return self.graph.constant(value, name=name, origin=self.node.origin)
+            return self.graph.constant(value, name=name, origin=self.origin)
         array = np.asarray(value, dtype=dtype)
         if dtype is None and not isinstance(value, np.ndarray | np.generic):
             array = array.astype(
                 {"f": np.float32, "i": np.int32}.get(array.dtype.kind, array.dtype)
             )
-        return self.graph.constant(array, name=name, origin=self.node.origin)
+        return self.graph.constant(array, name=name, origin=self.origin)
 
     def cast(self, value: Value, dtype: str) -> Value:
         """A value in another dtype; itself where it has that dtype already."""

@@ -84,6 +84,30 @@ class Definition:
         """The dtype of each input of a node; raises ValueError for attributes that do not fit."""
         return _dtypes(self.inputs, attrs)
 
+    def attrs_of(self, dtypes: Sequence[str | None], attrs: Mapping[str, Any]) -> Attrs:
+        """Attributes with those that the inputs tell: their dtypes, and how many they are.
+
+        Args:
+            dtypes: of the inputs.
+            attrs: what is given; it stays as it is.
+        """
+        found = dict(attrs)
+        several = [entry for entry in self.inputs if entry.number_attr or entry.dtypes_attr]
+        # Which of two lists an input belongs to, only the attributes tell.
+        spare = len(dtypes) - (len(self.inputs) - len(several)) if len(several) == 1 else 1
+        index = 0
+        for entry in self.inputs:
+            count = spare if entry in several else 1
+            own = list(dtypes[index : index + count])
+            index += count
+            if entry.number_attr is not None:
+                found.setdefault(entry.number_attr, count)
+            if entry.dtypes_attr is not None:
+                found.setdefault(entry.dtypes_attr, own)
+            if entry.dtype_attr is not None and own:
+                found.setdefault(entry.dtype_attr, own[0])
+        return found
+
     def first_output(self, argument: str, attrs: Mapping[str, Any]) -> int:
         """Index of the first output of an argument, for references such as `node:argument:0`.
 

@@ -239,7 +239,7 @@ def _within(source: str, target: str) -> bool:
 
 def _wrap(graph: Graph, node: Node, bits: int, signed: bool) -> None:
     """Let all readers of an integer see it modulo 2^bits."""
-    build = Builder(graph, node)
+    build = Builder(graph, node.name, node.origin)
     old = node.output
     readers = list(old.uses)
     value, half, attrs = old, 1 << (bits - 1), {"T": "int32"}

@@ -188,7 +188,7 @@ def _freeze_one(graph: Graph, node: Node, tensor: Tensor) -> None:
 
 def _read(graph: Graph, reader: Node, constant: Value, tensor: Tensor) -> None:
     """Let one reader of a handle take the constant."""
-    build = Builder(graph, reader)
+    build = Builder(graph, reader.name, reader.origin)
     if reader.op == "ReadVariableOp":
         graph.replace(reader.output, constant)
     elif reader.op in ("Identity", "DisableCopyOnRead"):

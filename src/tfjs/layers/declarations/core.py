@@ -15,7 +15,9 @@ from tfjs.layers.declarations.compose import activate, check_numbers, scale, wei
 from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # Dtypes of inputs and what TF.js is fed instead; it has float32, int32, bool and complex64.
 _FED_AS = {
@@ -88,6 +90,19 @@ class Dense(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return keep_and_activate(layer, build)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.floats(build.inputs[0])
+        rank = build.rank(x)
+        kernel = build.weight("kernel")
+        flat = x if rank == 2 else build.reshaped(x, [-1, build.fixed(kernel, 0)])
+        result = build.op("MatMul", flat, kernel)
+        if rank != 2:
+            sizes = [build.size(x, axis) for axis in range(rank - 1)]
+            result = build.reshaped(result, [*sizes, build.fixed(kernel, 1)])
+        if layer.config.get("use_bias", True):
+            result = build.op("BiasAdd", result, build.weight("bias"))
+        return [build.activate(result, layer.config.get("activation"))]
 
 
 class Embedding(LayerSpec):

@@ -134,7 +134,7 @@ def _lower_case(model: GraphModel, graph: Graph, node: Node) -> None:
     rest = branches[-1]
     for index in range(len(branches) - 2, 0, -1):
         rest = _choose(model, node, index, branches[index], rest, types)
-    build = Builder(graph, node)
+    build = Builder(graph, node.name, node.origin)
     first = np.array(0, np.int32)
     is_first = build.op("Equal", node.inputs[0], first, attrs={"T": node.inputs[0].dtype})
     values = [is_first, *node.inputs[1:], node.inputs[0]]
@@ -164,7 +164,7 @@ def _choose(
     arguments = [
         parameter(body, type_, name).output for type_, name in zip(types, names, strict=True)
     ]
-    build = Builder(body, node)
+    build = Builder(body, node.name, node.origin)
     mine = np.array(index, np.int32)
     is_mine = build.op("Equal", arguments[-1], mine, attrs={"T": types[-1].dtype})
     choice = body.add(

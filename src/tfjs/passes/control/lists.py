@@ -59,7 +59,7 @@ def dissolve_lists(graph: Graph) -> int:
     for node in graph.ordered() if nodes else ():
         if node not in nodes:
             continue
-        build = Builder(graph, node)
+        build = Builder(graph, node.name, node.origin)
         try:
             found = _follow(node, build, known)
         except ValueError as error:

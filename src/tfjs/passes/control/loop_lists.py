@@ -78,7 +78,7 @@ def _counts_up(node: Node) -> bool:
 
 def _read_row(body: Graph, reader: Node, tensor: Value) -> None:
     place = reader.inputs[1]
-    build = Builder(body, reader)
+    build = Builder(body, reader.name, reader.origin)
     attrs = {"Tparams": tensor.dtype, "Tindices": place.dtype, "Taxis": "int32", "batch_dims": 0}
     row = build.op("GatherV2", tensor, place, np.array(0, np.int32), attrs=attrs)
     if row.shape is None:
@@ -107,7 +107,7 @@ def part_forks(model: GraphModel, graph: Graph) -> int:
         if not writers or _all_read_before(graph, value, writers):
             continue
         for node, at in writers:
-            build = Builder(graph, node)
+            build = Builder(graph, node.name, node.origin)
             size = build.op("TensorListLength", value, name="length")
             copy = build.op("TensorListResize", value, size, name="copy")
             graph.set_input(node, at, copy)
@@ -158,7 +158,7 @@ def part_pops(graph: Graph) -> int:
     """
     nodes = [node for node in graph.nodes.values() if node.op == "TensorListPopBack"]
     for node in nodes:
-        build = Builder(graph, node)
+        build = Builder(graph, node.name, node.origin)
         length = build.op("TensorListLength", node.inputs[0], name="length")
         last = build.op("Sub", length, np.array(1, np.int32), attrs={"T": "int32"}, name="last")
         dtype = node.attrs["element_dtype"]

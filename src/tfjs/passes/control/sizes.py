@@ -53,5 +53,5 @@ def _picked(graph: Graph, node: Node, shape: Node) -> list[Value] | None:
         arrays = evaluate(node, [told, *known])
     except ValueError:
         return None
-    build = Builder(graph, node)
+    build = Builder(graph, node.name, node.origin)
     return [build.constant(array.astype(dtype)) for array in arrays]

@@ -91,7 +91,7 @@ def lower_many_way_switches(graph: Graph) -> int:
     for node in nodes:
         value, index = node.inputs
         last = len(node.outputs) - 1
-        build = Builder(graph, node)
+        build = Builder(graph, node.name, node.origin)
         taken: list[Value] = []
         # As for a Case, the last one is for an index out of range too.
         for number in range(last):
