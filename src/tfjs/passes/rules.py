@@ -128,7 +128,7 @@ def _first(
     problems: list[Problem],
 ) -> list[Node]:
     """Apply the first rule that takes the node; the nodes to look at next."""
-    build = Builder(graph, node)
+    build = Builder(graph, node.name, node.origin)
     for rule in rules:
         try:
             values = rule(node, build)
