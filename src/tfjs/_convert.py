@@ -8,9 +8,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
 
 from tfjs._options import Options, Reading, check_known, read_options, write_options
 from tfjs.errors import UnsupportedError, UsageError
@@ -29,6 +29,9 @@ from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
 from tfjs.layers.lowering import lower
 from tfjs.live import is_live_model, saved
+
+if TYPE_CHECKING:
+    from tfjs.verification.check import Verification
 
 # What the options of readers are called in the command and in `convert`.
 _OPTION = {
@@ -59,6 +62,8 @@ class Report:
         files: name and size in bytes of each file written.
         rewrites: what was expressed otherwise, with the layers or nodes that it concerns.
         notes: what was left out or deserves a word.
+        verification: what running the source and the result has shown; None where that was not
+            asked for.
     """
 
     source: str
@@ -74,6 +79,7 @@ class Report:
     files: list[tuple[str, int]]
     rewrites: dict[str, list[str]]
     notes: list[str]
+    verification: Verification | None = None
 
     @property
     def nbytes(self) -> int:
@@ -137,6 +143,10 @@ def convert(
         skip_op_check: keep operations that TF.js lacks, for a page that registers them.
         strip_debug_ops: leave out operations that only print.
         structured_outputs: let `predict` of a graph model answer with an object by output name.
+        verify: read the result back, and run it and the source on the same inputs; what answers
+            otherwise is not written.
+        max_error: the largest absolute difference that an output may have from the source's; None
+            for what rounding explains, and for any where weights are quantised.
         progress: told the bytes of weights written so far, and of all.
 
     Returns:
@@ -147,6 +157,7 @@ def convert(
         UnsupportedError: the target cannot express the model; every layer is listed.
         UsageError: options or paths make no sense.
         ConversionError: the result cannot be written.
+        VerificationError: the result answers something else than the source.
     """
     check_known(options, Options, "convert")
     if signatures is None:
@@ -157,7 +168,7 @@ def convert(
 def _convert(source: Any, target: Path, options: Options) -> Report:
     writing, to = write_options(options), options.get("to")
     with opened(source, options.get("from_"), to, read_options(options)) as found:
-        return converted(found, target, to, writing)
+        return converted(found, target, to, writing, verify=options.get("verify", False))
 
 
 def _convert_several(
@@ -406,11 +417,24 @@ def kept(content: Content) -> Content:
     return copied_model(content)
 
 
-def converted(source: Opened, dest: Path, to: str | None, options: WriteOptions) -> Report:
-    """Write what was read; errors are those of `writer_for` and `write`."""
+def converted(
+    source: Opened, dest: Path, to: str | None, options: WriteOptions, *, verify: bool = False
+) -> Report:
+    """Write what was read and verify it.
+
+    Raises:
+        VerificationError: the result answers something else than the source.
+        UsageError, UnsupportedError, ConversionError: as `writer_for` and `write` raise them.
+    """
     content = source.content
     writer = writer_for(dest, to, content)
     layers, parameters = _counted(content)
+    check = None
+    if verify:
+        from tfjs.verification.conversion import Check  # noqa: PLC0415 - it is slow to import
+
+        check = Check(content, writer, options)
+        options = replace(options, check=check)
     written = write(content, dest, writer, options)
     return Report(
         source=source.label,
@@ -426,6 +450,7 @@ def converted(source: Opened, dest: Path, to: str | None, options: WriteOptions)
         files=written.files,
         rewrites=written.rewrites,
         notes=written.notes,
+        verification=check.found if check is not None else None,
     )
 
 

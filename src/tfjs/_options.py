@@ -36,6 +36,7 @@ class Writing(TypedDict, total=False):
     skip_op_check: bool
     strip_debug_ops: bool
     structured_outputs: bool
+    max_error: float | None
     progress: Callable[[int, int], None] | None
 
 
@@ -44,6 +45,7 @@ class Options(Reading, Writing, total=False):
 
     from_: str | None
     to: str | None
+    verify: bool
 
 
 def check_known(options: Mapping[str, Any], known: type, function: str) -> None:

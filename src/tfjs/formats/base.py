@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tfjs.io.atomic import unchecked
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
 from tfjs.ir.weights import WeightsOnly
@@ -55,6 +56,10 @@ class WriteOptions:
         skip_op_check: keep operations that TF.js does not know; the page must register them.
         strip_debug_ops: leave out operations of a graph that only print.
         structured_outputs: let `predict` of a graph model answer with an object by output name.
+        max_error: the largest absolute difference that an output may have from the source's; None
+            for what rounding explains, and for any where weights are quantised.
+        check: called with the path of the complete output before that takes its place; raises
+            where the output is wrong.
         progress: told the bytes of weights written so far, and of all.
     """
 
@@ -68,6 +73,8 @@ class WriteOptions:
     skip_op_check: bool = False
     strip_debug_ops: bool = True
     structured_outputs: bool = False
+    max_error: float | None = None
+    check: Callable[[Path], None] = unchecked
     progress: Callable[[int, int], None] = _no_progress
 
 

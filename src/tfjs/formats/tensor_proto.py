@@ -7,15 +7,17 @@ Source: tensorflow/core/framework/{tensor,tensor_shape}.proto and tensor.cc: val
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tfjs.errors import CorruptFileError
-from tfjs.ir.dtypes import of_number
+from tfjs.ir.dtypes import TO_NUMBER, of_number
 from tfjs.ir.graph import Shape
 from tfjs.ir.tensor import ITEM_SIZES, Array, ArrayTensor, DerivedTensor, Tensor, widen_bfloat16
 from tfjs.ops.base import MOST_IN_AXIS
+from tfjs.wire.protobuf import message_class
 
 MOST_DIMENSIONS = 32  # of NumPy's arrays before 2.0; TF.js has 6
 # What one repeated value may grow to, in bytes or in strings; a model never needs more.
@@ -117,3 +119,45 @@ def _strings(proto: Any, shape: tuple[int, ...]) -> Tensor:
     for index, item in enumerate(found):
         values[index] = item
     return ArrayTensor(values.reshape(shape))
+
+
+# Writing -----------------------------------------------------------------------------------------
+
+
+def shape_proto(shape: Shape) -> Any:
+    """A TensorShapeProto; a free size is -1."""
+    message: Any = message_class("tensorflow.TensorShapeProto")()
+    if shape is None:
+        message.unknown_rank = True
+        return message
+    for size in shape:
+        message.dim.add(size=-1 if size is None else size)
+    return message
+
+
+def tensor_proto(tensor: Tensor, dtype: str) -> Any:
+    """A TensorProto.
+
+    Args:
+        tensor: the elements.
+        dtype: what they are to the graph; numbers of "bfloat16" may be held as float32.
+    """
+    message: Any = message_class("tensorflow.TensorProto")(
+        dtype=TO_NUMBER[dtype], tensor_shape=shape_proto(tensor.shape)
+    )
+    if dtype == "string":
+        message.string_val.extend(tensor.array().reshape(-1).tolist())
+    else:
+        message.tensor_content = b"".join(encoded(tensor, dtype))
+    return message
+
+
+def encoded(tensor: Tensor, dtype: str) -> Iterator[bytes | memoryview]:
+    """The elements as little-endian bytes, in bounded pieces; see `tensor_proto`."""
+    if dtype != "bfloat16" or tensor.dtype == "bfloat16":
+        yield from tensor.chunks()
+        return
+    for block in tensor.blocks():
+        # They were bfloat16 before, so that what is cut off is zero.
+        bits = np.ascontiguousarray(block, "<f4").view("<u4") >> 16
+        yield bits.astype("<u2").view(np.uint8).data

@@ -16,9 +16,17 @@ from tfjs.errors import ConversionError, TfjsError, UsageError
 from tfjs.io.staged import staged_files
 
 
+def unchecked(path: Path) -> None:
+    """A check of what was written that asks for nothing."""
+
+
 @contextlib.contextmanager
-def atomic_file(dest: Path) -> Iterator[Path]:
+def atomic_file(dest: Path, *, check: Callable[[Path], None] = unchecked) -> Iterator[Path]:
     """Give a path beside `dest` to write to; on success it replaces `dest`.
+
+    Args:
+        dest: the file.
+        check: called with what was written before it replaces `dest`; may raise.
 
     Raises:
         UsageError: `dest` is a folder, or its parent cannot be written to.
@@ -32,19 +40,27 @@ def atomic_file(dest: Path) -> Iterator[Path]:
         target = side / dest.name
         with _writing(dest):
             yield target
+            check(target)
             os.replace(target, dest)
     finally:
         shutil.rmtree(side, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Path]:
+def atomic_folder(
+    dest: Path, *, replaces: Callable[[str], bool], check: Callable[[Path], None] = unchecked
+) -> Iterator[Path]:
     """Give a folder beside `dest` to write to; on success it takes the place of `dest`.
 
     Files that `dest` already holds are kept, except those whose name `replaces` accepts
     (the shards of an earlier conversion) and those written anew. A symbolic link is followed. A
     mount point, or the folder that one is in, cannot be replaced as a whole: the files move into
     it one by one, `model.json` last.
+
+    Args:
+        dest: the folder.
+        replaces: whether a file of that name goes.
+        check: called with what was written before it takes the place of `dest`; may raise.
 
     Raises:
         UsageError: `dest` is a file, or it or its parent cannot be written to.
@@ -60,6 +76,7 @@ def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Pa
     if Path.cwd().is_relative_to(dest) or dest.is_mount():
         with staged_files(dest, last="model.json") as fresh:
             yield fresh
+            check(fresh)
             written = {entry.name for entry in fresh.iterdir()}
         for entry in dest.iterdir():
             if replaces(entry.name) and entry.name not in written:
@@ -71,6 +88,7 @@ def atomic_folder(dest: Path, *, replaces: Callable[[str], bool]) -> Iterator[Pa
         fresh.mkdir()
         with _writing(dest):
             yield fresh
+            check(fresh)
             if dest.exists():
                 _keep_others(dest, fresh, replaces)
                 old = side / "old"

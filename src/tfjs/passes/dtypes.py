@@ -42,14 +42,15 @@ _WRAPPING = frozenset(
     {"Add", "AddV2", "AddN", "Sub", "Mul", "Neg", "Abs", "Square", "Sum", "Cumsum", "MatMul"}
     | {"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SquaredDifference", "BiasAdd"}
     | {"Invert", "LeftShift", "Cross", "ScatterNd", "SegmentSum", "UnsortedSegmentSum"}
-    | {"TensorScatterAdd", "TensorScatterSub"}
+    | {"TensorScatterAdd", "TensorScatterSub", "AccumulateNV2", "BiasAddV1", "SegmentSumV2"}
 )
 # Those whose way to the result matters, not only its last bits.
 _NOT_WRAPPING = frozenset(
     {"Prod", "Cumprod", "Pow", "Mean", "AvgPool", "LinSpace", "SegmentProd", "UnsortedSegmentProd"}
+    | {"SegmentProdV2"}
 )
 # What they give for nothing is the largest or smallest number of the dtype.
-_BOUNDED = frozenset({"UnsortedSegmentMax", "UnsortedSegmentMin"})
+_BOUNDED = frozenset({"UnsortedSegmentMax", "UnsortedSegmentMin", "SegmentMaxV2", "SegmentMinV2"})
 # Where a number beyond all sizes means "to the end": by operation, the inputs.
 _BOUNDS = {
     "StridedSlice": frozenset({1, 2}),

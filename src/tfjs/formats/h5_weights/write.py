@@ -34,7 +34,7 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
         raise UnsupportedError("a graph has no layers whose weights could be written")
     tensors = [item.tensor for layer in layers for item in layer.weights]
     progress = Progress(tensors, options.progress)
-    with atomic_file(path) as target:
+    with atomic_file(path, check=options.check) as target:
         file = Hdf5Writer(target)
         try:
             write_layers(file, "", layers)

@@ -36,7 +36,7 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     state = _state(model.training, notes) if training else []
     tensors = [item.tensor for layer in layers for item in layer.weights]
     progress = Progress([*tensors, *(item.tensor for item in state)], options.progress)
-    with atomic_file(path) as target:
+    with atomic_file(path, check=options.check) as target:
         file = Hdf5Writer(target)
         try:
             _attributes(file, config, training)

@@ -45,7 +45,7 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     state = _state(model.training, notes) if compiled else []
     stored = [*_stored(model), *state]
     progress = Progress([tensor for _, tensor in stored], options.progress)
-    with atomic_file(path) as target:
+    with atomic_file(path, check=options.check) as target:
         weights = target.with_name(WEIGHTS_H5)
         _write_weights(weights, stored, progress)
         metadata = {"keras_version": keras3_version(), "date_saved": _SAVED}

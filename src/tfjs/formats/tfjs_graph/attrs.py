@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tfjs.errors import ConversionError, UnsupportedError
+from tfjs.formats.attr_kinds import FIELDS, kind_of
 from tfjs.ir.dtypes import TO_ENUM
 from tfjs.ir.graph import Dims, FuncRef, Node, Shape
 from tfjs.ir.tensor import Tensor
@@ -19,16 +20,6 @@ from tfjs.ops.definitions import Definition, definition
 from tfjs.ops.support import DTYPES, HANDLES, TfjsAttr, TfjsOp, tfjs_op
 
 _ALL = DTYPES | HANDLES
-_FIELDS = {
-    "int": "i",
-    "float": "f",
-    "bool": "b",
-    "string": "s",
-    "type": "type",
-    "shape": "shape",
-    "func": "func",
-    "tensor": "tensor",
-}
 
 
 def shape_json(shape: Shape) -> dict[str, Any]:
@@ -59,7 +50,7 @@ def attrs_json(node: Node, where: str) -> dict[str, Any]:
         return _const(node)
     known = definition(node.op)
     return {
-        name: _attr(value, _kind(name, value, known), f"{where}, attribute {name!r}")
+        name: _attr(value, kind_of(name, value, known), f"{where}, attribute {name!r}")
         for name, value in sorted(_written(node, known, tfjs_op(node.op)))
     }
 
@@ -103,38 +94,13 @@ def _const(node: Node) -> dict[str, Any]:
     }
 
 
-def _kind(name: str, value: Any, known: Definition | None) -> str:
-    """The type of an attribute, as TensorFlow's signatures call it."""
-    told = None if known is None else known.attr_types.get(name)
-    if told is not None and told != "list(any)":
-        return told
-    if isinstance(value, list):
-        return f"list({_scalar_kind(value[0])})" if value else "list(int)"
-    return _scalar_kind(value)
-
-
-def _scalar_kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    kinds: dict[type, str] = {
-        int: "int",
-        float: "float",
-        bytes: "string",
-        str: "type",
-        Dims: "shape",
-        FuncRef: "func",
-    }
-    found = next((kind for cls, kind in kinds.items() if isinstance(value, cls)), None)
-    return "tensor" if found is None else found
-
-
 def _attr(value: Any, kind: str, where: str) -> dict[str, Any]:
     if not kind.startswith("list("):
-        return {_FIELDS[kind]: _scalar(value, kind, where)}
+        return {FIELDS[kind]: _scalar(value, kind, where)}
     if not isinstance(value, list):
         raise ConversionError(f"is {value!r}, a list is needed", where=where)
     items = [_scalar(item, kind[5:-1], where) for item in value]
-    return {"list": {_FIELDS[kind[5:-1]]: items} if items else {}}
+    return {"list": {FIELDS[kind[5:-1]]: items} if items else {}}
 
 
 def _scalar(value: Any, kind: str, where: str) -> Any:

@@ -57,7 +57,7 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     if content.initializer is not None:
         data["modelInitializer"] = graph_def(content.initializer, called)
     weights, exact = _weights([*graphs, *started])
-    with atomic_folder(path, replaces=_is_ours) as folder:
+    with atomic_folder(path, replaces=_is_ours, check=options.check) as folder:
         manifest, files, notes = write_weights(
             [WeightGroup("", weights)],
             folder,

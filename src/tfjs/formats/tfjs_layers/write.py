@@ -44,7 +44,7 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     outputs = [ref.layer for ref in flatten(legal.model.outputs)]
     training, state = _training(content.training, outputs, notes)
     groups = _grouped(legal.model, state, split=options.split_weights_by_layer)
-    with atomic_folder(path, replaces=_is_ours) as folder:
+    with atomic_folder(path, replaces=_is_ours, check=options.check) as folder:
         manifest, files, more = write_weights(
             groups,
             folder,

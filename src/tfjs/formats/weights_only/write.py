@@ -38,7 +38,7 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
         )
     if path.name.endswith(MANIFEST):
         return _write_manifest(content, path, options)
-    with atomic_folder(path, replaces=_is_ours) as folder:
+    with atomic_folder(path, replaces=_is_ours, check=options.check) as folder:
         manifest, files, notes = _write_files(content, folder, options)
         size = write_json(folder / "model.json", _document(content, manifest, options))
     return Written([("model.json", size), *files], notes=notes)

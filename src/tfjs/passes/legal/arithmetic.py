@@ -11,9 +11,18 @@ from tfjs.ir.graph import Node, Value
 from tfjs.ops.base import broadcast_shapes
 from tfjs.ops.build import Builder
 from tfjs.passes.legal.common import constant, make, shape_of
+from tfjs.passes.ranges import range_of
 from tfjs.passes.rules import RuleSet
 
 RULES = RuleSet()
+
+# TF.js's cpu backend multiplies integers in float64, wasm divides them in float32: whole numbers
+# are exact up to here.
+MOST_IN_DOUBLE = 1 << 53
+MOST_IN_SINGLE = 1 << 24
+# A second division makes up for what the first loses by divisors up to here: what is left of
+# 2^31 then lies within 2^24.
+_MOST_DIVISOR = 1 << 22
 
 
 def truncated_quotient(build: Builder, x: Value, y: Value) -> Value:
@@ -48,6 +57,61 @@ def float_floor_division(node: Node, build: Builder) -> list[Value] | None:
     if node.inputs[0].dtype != "float32":
         return None
     return [make(build, "Floor", make(build, "RealDiv", *node.inputs))]
+
+
+@RULES.rule("FloorDiv")
+def division_of_large_integers(node: Node, build: Builder) -> list[Value] | None:
+    """wasm divides in float32: what is left behind the first quotient is divided again. Exact."""
+    x, y = node.inputs
+    divisor = constant(y)
+    if x.dtype != "int32" or divisor is None or divisor.size == 0:
+        return None
+    sizes = np.abs(divisor.astype(np.int64))
+    if sizes.min() < 2 or sizes.max() > _MOST_DIVISOR:
+        return None
+    if range_of(x).most <= MOST_IN_SINGLE or is_divided_again(node) or _divides_again(node):
+        return None
+    quotient = make(build, "FloorDiv", x, y)
+    rest = make(build, "Sub", x, make(build, "Mul", quotient, y))
+    return [make(build, "AddV2", quotient, make(build, "FloorDiv", rest, y))]
+
+
+def is_divided_again(node: Node) -> bool:
+    """Whether what an integer quotient leaves, x - quotient * y, is divided by y in turn."""
+    x, y = node.inputs
+    for product, _ in node.output.uses:
+        if product.op != "Mul" or product.inputs != [node.output, y]:
+            continue
+        for rest, _ in product.output.uses:
+            if rest.op == "Sub" and rest.inputs == [x, product.output]:
+                again = (user for user, _ in rest.output.uses)
+                return any(user.op == "FloorDiv" and user.inputs[1] is y for user in again)
+    return False
+
+
+def _divides_again(node: Node) -> bool:
+    """Whether an integer quotient is that of what another leaves."""
+    rest = node.inputs[0].node
+    product = rest.inputs[1].node if rest.op == "Sub" else None
+    quotient = product.inputs[0].node if product is not None and product.op == "Mul" else None
+    return quotient is not None and quotient.op == "FloorDiv" and is_divided_again(quotient)
+
+
+@RULES.rule("Mul")
+def product_of_large_integers(node: Node, build: Builder) -> list[Value] | None:
+    """cpu multiplies in float64: a large constant by its halves of 16 bits. Exact."""
+    if node.output.dtype != "int32" or constant(node.output) is not None:
+        return None
+    for x, y in (node.inputs, node.inputs[::-1]):
+        factor = constant(y)
+        if factor is None or factor.size == 0 or np.abs(factor.astype(np.int64)).max() < 1 << 16:
+            continue
+        if range_of(x).most * range_of(y).most <= MOST_IN_DOUBLE:
+            return None
+        high = make(build, "Mul", x, factor.astype(np.int32) >> 16)
+        low = make(build, "Mul", x, factor.astype(np.int32) & 0xFFFF)
+        return [make(build, "AddV2", make(build, "Mul", high, 1 << 16), low)]
+    return None
 
 
 @RULES.rule("Mod", "TruncateMod")

@@ -24,6 +24,7 @@ from tfjs.passes.legal.common import (
     reshape,
     shape_of,
     size_at,
+    sizes_of,
     slice_axis,
     transpose,
     vector,
@@ -155,7 +156,7 @@ def grouped_convolution(node: Node, build: Builder) -> list[Value] | None:
 
 @RULES.rule(
     *("Conv2D", "DepthwiseConv2dNative", "Conv3D"),
-    *("Conv2DBackpropInput", "Conv3DBackpropInput", "Conv3DBackpropInputV2"),
+    *("Conv2DBackpropInput", "Conv3DBackpropInputV2"),
 )
 def only_floats(node: Node, build: Builder) -> list[Value] | None:
     """Refused: TF.js convolves nothing else."""
@@ -231,7 +232,16 @@ def _every(build: Builder, value: Value, strides: Sequence[int]) -> Value:
 # Transposed -----------------------------------------------------------------------------------
 
 
-@RULES.rule("Conv2DBackpropInput", "Conv3DBackpropInputV2", "Conv3DBackpropInput")
+@RULES.rule("Conv2DBackpropInputV2", "Conv3DBackpropInput")
+def sizes_by_example(node: Node, build: Builder) -> list[Value]:
+    """The editions that take a tensor for its sizes, by those that take the sizes. Exact."""
+    example, kernel, x = node.inputs
+    op = "Conv2DBackpropInput" if node.op == "Conv2DBackpropInputV2" else "Conv3DBackpropInputV2"
+    sizes = vector(build, sizes_of(build, example))
+    return [make(build, op, sizes, kernel, x, **node.attrs)]
+
+
+@RULES.rule("Conv2DBackpropInput", "Conv3DBackpropInputV2")
 def channels_first_transposed(node: Node, build: Builder) -> list[Value] | None:
     """Channels are moved last and back. Exact."""
     if not channels_first(node):
@@ -275,7 +285,7 @@ def dilated_transposed(node: Node, build: Builder) -> list[Value] | None:
     return [_as_convolution(node, build, "Conv2D")]
 
 
-@RULES.rule("Conv3DBackpropInput", "Conv3DBackpropInputV2")
+@RULES.rule("Conv3DBackpropInputV2")
 def transposed_in_space(node: Node, build: Builder) -> list[Value]:
     """TF.js has none: by zeros between the inputs and a convolution; reassociates."""
     return [_as_convolution(node, build, "Conv3D")]

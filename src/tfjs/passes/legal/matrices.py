@@ -156,14 +156,17 @@ def _complex_product(node: Node, build: Builder) -> Value:
     return make(build, "Complex", real, imaginary, Tout="complex64")
 
 
-@RULES.rule("MatrixTriangularSolve", "MatrixSolve")
+@RULES.rule(
+    *("MatrixTriangularSolve", "MatrixSolve"),
+    *("BatchMatrixTriangularSolve", "BatchMatrixSolve"),
+)
 def solved_with_constants(node: Node, build: Builder) -> list[Value] | None:
     """A product with the inverse of a constant matrix, computed in float64; reassociates."""
     matrix, right = node.inputs
     tensor = tensor_of(matrix)
     if tensor is None or matrix.dtype != "float32":
         return None
-    triangular = node.op == "MatrixTriangularSolve"
+    triangular = node.op.endswith("TriangularSolve")
     lower = bool(node.attrs.get("lower", True))
 
     def inverse() -> Array:

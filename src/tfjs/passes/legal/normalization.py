@@ -72,6 +72,16 @@ def batch_normalization(node: Node, build: Builder) -> list[Value] | None:
     return [value, *_batch_statistics(node, build, centre, spread), *node.outputs[5:]]
 
 
+@RULES.rule("BatchNormWithGlobalNormalization")
+def old_batch_normalization(node: Node, build: Builder) -> list[Value]:
+    """The newer operation, which always scales. Exact."""
+    x, mean, variance, beta, gamma = node.inputs
+    scale = gamma if node.attrs["scale_after_normalization"] else make(build, "OnesLike", gamma)
+    epsilon = float(node.attrs["variance_epsilon"])
+    vectors = (scale, beta, mean, variance)
+    return [make(build, "FusedBatchNorm", x, *vectors, epsilon=epsilon, is_training=False)]
+
+
 def _own(node: Node) -> dict[str, Any]:
     return {name: node.attrs[name] for name in ("epsilon", "data_format", "is_training")}
 

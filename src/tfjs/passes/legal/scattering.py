@@ -109,14 +109,18 @@ def extremes_of_sorted_segments(node: Node, build: Builder) -> list[Value]:
     return [make(build, "SelectV2", make(build, "Greater", counts, 0), found, zero)]
 
 
-@RULES.rule("UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd")
+@RULES.rule(
+    *("UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd"),
+    *("SegmentMaxV2", "SegmentMinV2", "SegmentProdV2"),
+)
 def extremes_of_segments(node: Node, build: Builder) -> list[Value]:
     """By a mask of every segment; takes memory for rows times segments. Exact."""
     data, ids, count = node.inputs
     number = constant(count)
     data, ids = _flat_ids(build, data, ids)
     size = count if number is None else int(number)
-    return [_reduced(build, node.op.removeprefix("UnsortedSegment"), data, ids, size)]
+    op = node.op.removeprefix("Unsorted").removeprefix("Segment").removesuffix("V2")
+    return [_reduced(build, op, data, ids, size)]
 
 
 def _reduced(build: Builder, op: str, data: Value, ids: Value, count: Size) -> Value:

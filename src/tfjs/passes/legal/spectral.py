@@ -68,6 +68,12 @@ def _lines_back(node: Node, build: Builder, length: int) -> list[Value] | None:
     return [reshape(build, found, [*sizes[:-1], length])]
 
 
+@RULES.rule("BatchFFT", "BatchIFFT", "BatchFFT2D", "BatchIFFT2D")
+def old_transform(node: Node, build: Builder) -> list[Value]:
+    """The same by its newer name. Exact."""
+    return [make(build, node.op.removeprefix("Batch"), node.inputs[0], Tcomplex="complex64")]
+
+
 @RULES.rule("FFT2D", "IFFT2D")
 def transform_of_planes(node: Node, build: Builder) -> list[Value]:
     """One axis after the other; may be rounded otherwise."""

@@ -1,0 +1,1 @@
+"""Runs graphs in Python with NumPy."""

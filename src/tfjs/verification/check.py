@@ -1,0 +1,142 @@
+"""Run a source and what became of it on the same inputs, and hold the answers together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tfjs.errors import TfjsError
+from tfjs.ir.graph import Graph, GraphModel
+from tfjs.ir.tensor import Array
+from tfjs.ops.definitions import definition
+from tfjs.runtime.engine import Runner
+from tfjs.verification.compare import Difference, bound_of, difference
+from tfjs.verification.cost import multiplications
+from tfjs.verification.inputs import fed_in_order, plausible_inputs
+
+# What is run without being asked for: some two seconds for three runs on two cores.
+MOST_MULTIPLICATIONS = 5 << 30
+MOST_NODES = 20_000
+# Up to here a second example in the batch costs nothing to speak of; it shows mixed-up axes.
+_CHEAP = 1 << 28
+_BATCH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What running two models on the same inputs has shown.
+
+    Attributes:
+        outputs: how each output differs.
+        skipped: why the models were not run; None where they were.
+        inputs: shape and dtype of what was fed, by input, as `float32[2,28,28,1]`.
+    """
+
+    outputs: list[Difference] = field(default_factory=list)
+    skipped: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all outputs are as they should be, as far as they were looked at."""
+        return all(entry.ok for entry in self.outputs)
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute difference of floating point numbers."""
+        return max((entry.largest for entry in self.outputs), default=0.0)
+
+
+def too_large(source: GraphModel) -> str | None:
+    """Why a model is not run without being asked for; None where it may be small enough."""
+    graphs = [source.graph, *source.functions.values()]
+    count = sum(len(graph.nodes) for graph in graphs)
+    return f"the graph has {count} nodes" if count > MOST_NODES else None
+
+
+def verify(
+    source: GraphModel,
+    result: GraphModel,
+    *,
+    inputs: Mapping[str, Array] | None = None,
+    bound: float | None = None,
+    limited: bool = True,
+) -> Verification:
+    """Run two models on the same inputs.
+
+    Args:
+        source: what is right; its types are changed.
+        result: what is held against it; its inputs and outputs have the same order.
+        inputs: what to feed, by the name of the source's input nodes; plausible ones when None.
+        bound: the largest absolute difference; what rounding explains when None.
+        limited: leave models alone that would take long.
+
+    Raises:
+        TfjsError: the result does not run where the source does.
+    """
+    problem = _ports(source.graph, result.graph)
+    if problem is not None:
+        return Verification([Difference("", (), "", 0.0, 0.0, 0.0, problem)])
+    random = _random(source)
+    if random:
+        return Verification(skipped=f"it draws random numbers ({random})")
+    try:
+        reference = Runner(source, as_tfjs=False)
+    except TfjsError as error:
+        return Verification(skipped=f"the source cannot be run here: {error.message}")
+    tried = [inputs] if inputs is not None else _tried(source)
+    wanted: Sequence[Array] | None = None
+    feeds: Mapping[str, Array] = {}
+    failure: TfjsError | None = None
+    for feeds in tried:
+        cost = multiplications(source.graph, feeds)
+        if limited and cost > MOST_MULTIPLICATIONS:
+            return Verification(skipped=f"one run takes {cost / 1e9:.0f} billion multiplications")
+        try:
+            wanted = reference.run(feeds)
+            break
+        except TfjsError as error:
+            failure = failure or error
+    if wanted is None:
+        cause = failure.message if failure else "it has no inputs"
+        return Verification(skipped=f"no plausible input was found: {cause}")
+    exact = Runner(source, dtype="float64", as_tfjs=False).run(feeds)
+    given = Runner(result).run(fed_in_order(result.graph, source.graph, feeds))
+    names = source.signature.outputs
+    outputs = [
+        difference(name, answer, single, bound_of(single, double) if bound is None else bound)
+        for name, answer, single, double in zip(names, given, wanted, exact, strict=True)
+    ]
+    return Verification(outputs, inputs={name: _told(array) for name, array in feeds.items()})
+
+
+def _ports(source: Graph, result: Graph) -> str | None:
+    for what, wanted, given in (
+        ("inputs", source.inputs, result.inputs),
+        ("outputs", source.outputs, result.outputs),
+    ):
+        if len(wanted) != len(given):
+            return f"it has {len(given)} {what}, the source has {len(wanted)}"
+    return None
+
+
+def _random(model: GraphModel) -> str | None:
+    """An operation that draws random numbers, where the model has one."""
+    for graph in [model.graph, *model.functions.values()]:
+        for node in graph.nodes.values():
+            known = definition(node.op)
+            if known is not None and known.stateful and "seed" in known.defaults:
+                return node.op
+    return None
+
+
+def _tried(source: GraphModel) -> list[dict[str, Array]]:
+    found = list(plausible_inputs(source.graph, _BATCH))
+    if multiplications(source.graph, found[0]) > _CHEAP:
+        return list(plausible_inputs(source.graph, 1))
+    return found
+
+
+def _told(array: Array) -> str:
+    dtype = "string" if array.dtype.kind in "OSU" else array.dtype.name
+    return f"{dtype}[{','.join(map(str, array.shape))}]"
