@@ -17,6 +17,7 @@ from tests.support.keras_models import made
 from tests.support.protocol import Array
 from tests.support.tiny_models import write_dense_model
 from tfjs.formats.registry import all_formats
+from tfjs.ir.graph import GraphModel
 
 WEIGHTS = [name for name, (kind, _) in seeds.SEEDS.items() if kind.endswith("-weights")]
 MODELS = [name for name in seeds.SEEDS if name not in (*WEIGHTS, *seeds.GRAPHS)]
@@ -69,7 +70,8 @@ class TestPairs:
         result = tfjs.load(tmp_path / "web")
         assert result.format == "tfjs-graph"
         content = result.content
-        assert isinstance(content, tfjs.GraphModel)
+        assert isinstance(result, tfjs.GraphModel)
+        assert isinstance(content, GraphModel)
         graphs = [content.graph, *content.functions.values()]
         assert sum(report.ops.values()) == sum(len(graph.nodes) for graph in graphs)
         # What is written once is what it was when it is written again.

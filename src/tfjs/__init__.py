@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfjs._convert import Report, convert, freeze
+    from tfjs._convert import Report, convert
+    from tfjs._verify import Comparison, verify
     from tfjs.errors import (
         ConversionError,
         CorruptFileError,
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
-    from tfjs.ir.graph import GraphModel, Signature
-    from tfjs.model import Model, load
+    from tfjs.ir.graph import Signature
+    from tfjs.model import GraphModel, LayersModel, Model, freeze, load, load_weights, weights
 
 __all__ = [
+    "Comparison",
     "ConversionError",
     "CorruptFileError",
     "FormatError",
     "GraphModel",
+    "LayersModel",
     "MissingDependencyError",
     "Model",
     "Report",
@@ -43,14 +46,22 @@ __all__ = [
     "convert",
     "freeze",
     "load",
+    "load_weights",
+    "verify",
+    "weights",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "convert": "tfjs._convert",
-    "freeze": "tfjs._convert",
-    "GraphModel": "tfjs.ir.graph",
+    "Comparison": "tfjs._verify",
+    "verify": "tfjs._verify",
+    "freeze": "tfjs.model",
+    "GraphModel": "tfjs.model",
+    "LayersModel": "tfjs.model",
+    "load_weights": "tfjs.model",
+    "weights": "tfjs.model",
     "Signature": "tfjs.ir.graph",
     "Report": "tfjs._convert",
     "load": "tfjs.model",

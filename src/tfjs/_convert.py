@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
 
-from tfjs._options import Options, Reading, check_known, read_options, write_options
+from tfjs._options import Options, check_known, read_options, write_options
 from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import (
     Content,
@@ -20,7 +20,6 @@ from tfjs.formats.base import (
     Port,
     ReadOptions,
     WriteOptions,
-    Writer,
     Written,
 )
 from tfjs.formats.registry import for_output, named, reader_of
@@ -41,6 +40,13 @@ _OPTION = {
     "output_node_names": "a list of output nodes",
 }
 _OF_GRAPHS = ("control_flow", "skip_op_check", "strip_debug_ops", "structured_outputs")
+# The formats of graphs, with the options of graphs that mean nothing to each.
+_GRAPH_FORMATS = {
+    "tfjs-graph": (),
+    **dict.fromkeys(
+        ("saved-model", "frozen-graph"), ("control_flow", "strip_debug_ops", "structured_outputs")
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,12 @@ class Report:
 
     def to_json(self) -> str:
         """The report as one JSON object, in ASCII: paths may hold what UTF-8 cannot."""
-        return json.dumps(asdict(self))
+        told = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        told["inputs"] = [asdict(port) for port in self.inputs]
+        told["outputs"] = [asdict(port) for port in self.outputs]
+        if self.verification is not None:
+            told["verification"] = self.verification.to_dict()
+        return json.dumps(told)
 
 
 @overload
@@ -122,7 +133,8 @@ def convert(
 
     Args:
         source: path of a model; the address of a TensorFlow Hub module; a live model of Keras 3 or
-            tf_keras; a tf.function, concrete function or module of TensorFlow; or a `GraphModel`.
+            tf_keras; a tf.function, concrete function or module of TensorFlow; or a model that
+            `load` or `freeze` gave.
         dest: path of the result; a folder for TF.js, `.keras` or `.h5` for Keras.
         from_: format of the source; recognised when None.
         to: format of the result; taken from `dest` when None.
@@ -190,41 +202,6 @@ def _convert_several(
     ]
 
 
-def freeze(
-    source: str | os.PathLike[str] | Any,
-    *,
-    from_: str | None = None,
-    **options: Unpack[Reading],
-) -> GraphModel:
-    """The graph of a source with its variables as constants and its calls inlined.
-
-    What comes out may be changed, its `signature` above all, and given to `convert`. Values of
-    variables are read when they are needed: the source must stay until then.
-
-    Args:
-        source: what `convert` takes and is a graph: a SavedModel, a frozen graph, a hub module, or
-            a function or module of TensorFlow.
-        from_: format of the source; recognised when None.
-        signature: see `convert`.
-        saved_model_tags: see `convert`.
-        output_node_names: see `convert`.
-
-    Raises:
-        FormatError: the source is missing, damaged or unsafe.
-        UnsupportedError: it is no graph, or a variable has no value or changes in a run.
-        UsageError: arguments make no sense.
-    """
-    from tfjs.passes.pipeline import freeze_whole  # noqa: PLC0415 - layers models need none of it
-
-    check_known(options, Reading, "freeze")
-    reading = read_options(options)
-    with opened(source, from_, "tfjs-graph", reading) as (content, label, _):
-        if not isinstance(content, GraphModel):
-            raise UnsupportedError("is no graph", where=label)
-        freeze_whole(content)
-    return content
-
-
 def _signatures(source: Any, from_: str | None, options: ReadOptions) -> list[str]:
     """The names of all signatures that a source has."""
     if not isinstance(source, Path):
@@ -281,35 +258,45 @@ def write(content: Content, path: Path, writer: Format, options: WriteOptions) -
     """
     if writer.write is None:
         raise UnsupportedError(f"tfjs reads {writer.title}s but does not write them")
-    if writer.name == "tfjs-graph" and isinstance(content, LayersModel):
+    graph_format = writer.name in _GRAPH_FORMATS
+    if graph_format and isinstance(content, LayersModel):
         content = lower(content)
-    if isinstance(content, GraphModel) != (writer.name == "tfjs-graph"):
+    if isinstance(content, GraphModel) != graph_format:
         kind = "a graph" if isinstance(content, GraphModel) else "no graph"
         raise UnsupportedError(
             f"the source is {kind}, and cannot become a {writer.title}",
-            hint="SavedModels and frozen graphs become TF.js graph models; for one of a Keras "
-            "model, convert what model.export('folder') writes",
+            hint="graphs become TF.js graph models, SavedModels and frozen graphs; for a "
+            "SavedModel of a Keras model, convert what model.export('folder') writes",
         )
-    if isinstance(content, GraphModel):
-        return _write_graph(content, path, writer.write, options)
-    for name in _OF_GRAPHS:
+    for name in _GRAPH_FORMATS.get(writer.name, _OF_GRAPHS):
         if getattr(options, name) != getattr(WriteOptions(), name):
-            raise UsageError(f"{name} is an option of graph models, which this does not become")
+            kind = "TF.js graph models" if graph_format else "graph models"
+            raise UsageError(f"{name} is an option of {kind}, which this does not become")
+    if isinstance(content, GraphModel):
+        return _write_graph(content, path, writer, options)
     return writer.write(content, path, options)
 
 
-def _write_graph(model: GraphModel, path: Path, writer: Writer, options: WriteOptions) -> Written:
+def _write_graph(model: GraphModel, path: Path, format_: Format, options: WriteOptions) -> Written:
     # Layers models need none of it.
     from tfjs.passes.pipeline import legalize, rewrites_by_words  # noqa: PLC0415
 
-    model.signature.structured |= options.structured_outputs
-    outcome = legalize(
-        model,
-        control_flow=options.control_flow,
-        skip_op_check=options.skip_op_check,
-        strip_debug_ops=options.strip_debug_ops,
-    )
-    written = writer(model, path, options)
+    if format_.name == "tfjs-graph":
+        model.signature.structured |= options.structured_outputs
+        outcome = legalize(
+            model,
+            control_flow=options.control_flow,
+            skip_op_check=options.skip_op_check,
+            strip_debug_ops=options.strip_debug_ops,
+        )
+    else:
+        from tfjs.passes.to_tensorflow import freeze_variables, to_tensorflow  # noqa: PLC0415
+
+        if format_.name == "frozen-graph":
+            freeze_variables(model)
+        outcome = to_tensorflow(model, skip_op_check=options.skip_op_check)
+    assert format_.write is not None
+    written = format_.write(model, path, options)
     graphs = [model.graph, *model.functions.values()]
     ops = Counter(node.op for graph in graphs for node in graph.nodes.values())
     written.ops = dict(sorted(ops.items(), key=lambda item: (-item[1], item[0])))
@@ -343,6 +330,11 @@ def opened(
         FormatError: it is missing, damaged or unsafe.
     """
     source = local(source)
+    loaded = getattr(source, "content", None)
+    if isinstance(loaded, Content):
+        _only(options, "loaded model", set())
+        yield Opened(kept(loaded), type(source).__name__, source.format)
+        return
     if isinstance(source, Path):
         reader = _chosen(reader_of(source, from_), from_, to, options)
         yield Opened(read(source, reader, options), os.fspath(source), reader.name)
@@ -355,10 +347,6 @@ def opened(
             yield Opened(read(path, reader, options), kind, reader.name)
         return
     _only(options, kind, {"signature"})
-    if isinstance(source, GraphModel):
-        _only(options, kind, set())
-        yield Opened(kept(source), kind, "graph")
-        return
     from tfjs.live_tensorflow import is_live_function, live_graph  # noqa: PLC0415
 
     if not is_live_function(source):
@@ -383,8 +371,11 @@ def local(source: Any) -> Any:
     if not text:
         raise UsageError("the source path is empty")
     if isinstance(text, str) and "://" in text:
-        from tfjs.formats.tf_hub.remote import fetched, is_handle  # noqa: PLC0415 - few need it
+        from tfjs.formats import web_model  # noqa: PLC0415 - few need it
+        from tfjs.formats.tf_hub.remote import fetched, is_handle  # noqa: PLC0415
 
+        if web_model.is_address(text):
+            return web_model.fetched(text)
         if is_handle(text):
             return fetched(text)
     return Path(source)

@@ -12,6 +12,8 @@ from tfjs.cli.errors import clean_up_on_sigterm, reported
 from tfjs.cli.ops import ops
 from tfjs.cli.options import parse_metadata, parse_names, parse_quantize, parse_size
 from tfjs.cli.process import collect_seldom
+from tfjs.cli.run import run
+from tfjs.cli.verify import verify
 
 _CONVERT_HELP = """Convert a model: SOURCE to DEST.
 
@@ -144,7 +146,7 @@ def cli() -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 - help is above
     with reported(debug=debug):
-        from tfjs._convert import convert as run  # noqa: PLC0415 - keeps `tfjs --help` fast
+        from tfjs._convert import convert as made  # noqa: PLC0415 - keeps `tfjs --help` fast
         from tfjs.cli.render import progress_bar, report_text  # noqa: PLC0415
 
         source, dest = options.pop("source"), options.pop("dest")
@@ -156,12 +158,14 @@ def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 -
         if options["signature"] == "all":
             options["signatures"] = options.pop("signature")
         with progress_bar() as progress:
-            found = run(source, dest, progress=progress, **options)
+            found = made(source, dest, progress=progress, **options)
         for report in found if isinstance(found, list) else [found]:
             click.echo(report.to_json() if as_json else report_text(report))
 
 
 cli.add_command(ops)
+cli.add_command(run)
+cli.add_command(verify)
 
 
 def main() -> None:

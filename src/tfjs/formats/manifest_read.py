@@ -120,6 +120,15 @@ def read_manifest(
     return result
 
 
+def weight_paths(manifest: Any, where: str) -> list[str]:
+    """The paths of the weight files that a manifest names, in order.
+
+    Raises:
+        CorruptFileError: the manifest is malformed.
+    """
+    return [path for group in _groups(manifest, where) for path in group.paths]
+
+
 def blank_weights(manifest: Any, where: str) -> list[WeightGroup]:
     """Weights as a manifest describes them, all zeros and empty strings; no file is needed.
 

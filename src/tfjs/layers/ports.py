@@ -20,7 +20,11 @@ def inputs_of(model: LayersModel) -> list[tuple[str, str, Shape | None]]:
 def outputs_of(model: LayersModel) -> list[tuple[str, str, Shape | None]]:
     """Name, dtype and shape of each output in the source's order."""
     shapes = infer_shapes(model)
-    return [(name, "float32", shapes.get(ref)) for name, ref in _named(model.outputs)]
+    names = names_of(model.outputs)
+    return [
+        (name, "float32", shapes.get(ref))
+        for name, ref in zip(names, flatten(model.outputs), strict=True)
+    ]
 
 
 def names_of(structure: Structure) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tfjs.errors import TfjsError
 from tfjs.ir.graph import Graph, GraphModel
@@ -29,17 +30,31 @@ class Verification:
     Attributes:
         outputs: how each output differs.
         skipped: why the models were not run; None where they were.
-        inputs: shape and dtype of what was fed, by input, as `float32[2,28,28,1]`.
+        feeds: what was fed, by the name of the source's input nodes.
     """
 
     outputs: list[Difference] = field(default_factory=list)
     skipped: str | None = None
-    inputs: dict[str, str] = field(default_factory=dict)
+    feeds: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
         """Whether all outputs are as they should be, as far as they were looked at."""
         return all(entry.ok for entry in self.outputs)
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Dtype and shape of what was fed, by input, as `float32[2,28,28,1]`."""
+        return {name: _told(array) for name, array in self.feeds.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "ok": self.ok,
+            "skipped": self.skipped,
+            "inputs": self.inputs,
+            "outputs": [entry.to_dict() for entry in self.outputs],
+        }
 
     @property
     def largest(self) -> float:
@@ -107,7 +122,7 @@ def verify(
         difference(name, answer, single, bound_of(single, double) if bound is None else bound)
         for name, answer, single, double in zip(names, given, wanted, exact, strict=True)
     ]
-    return Verification(outputs, inputs={name: _told(array) for name, array in feeds.items()})
+    return Verification(outputs, feeds=feeds)
 
 
 def _ports(source: Graph, result: Graph) -> str | None:

@@ -7,7 +7,8 @@ answers in shallow ones (`formats_and_peers.md`, verification tolerance).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,14 @@ class Difference:
         """Whether rounding explains the difference."""
         return self.problem is None
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it, which has no infinite numbers: None stands for them."""
+        told = asdict(self)
+        for name in ("largest", "relative", "bound"):
+            if not np.isfinite(told[name]):
+                told[name] = None
+        return told | {"shape": list(self.shape), "ok": self.ok}
+
 
 def bound_of(single: Array, double: Array) -> float:
     """The largest absolute difference that rounding explains.
@@ -80,9 +89,9 @@ def difference(name: str, given: Array, wanted: Array, bound: float) -> Differen
     if wanted.dtype.kind not in "fc" or given.dtype.kind not in "fc":
         count = int(np.sum(given != wanted)) if given.size else 0
         told = count and bound != np.inf
-        problem = f"{count} of {given.size} elements differ" if told else None
+        text = f"{count} of {given.size} elements differ" if told else None
         relative = count / max(1, given.size)
-        return Difference(name, given.shape, dtype, float(count), relative, 0.0, problem)
+        return Difference(name, given.shape, dtype, float(count), relative, 0.0, text)
     return _of_floats(name, given, wanted, bound, dtype)
 
 

@@ -8,33 +8,26 @@ folder `TFHUB_CACHE_DIR`, in it a folder named by the SHA-1 of the handle, and b
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from tfjs.errors import FormatError, UnsafeFileError, UsageError
+from tfjs.errors import FormatError, UsageError
 from tfjs.formats.meta_graph import find
 from tfjs.formats.tf_hub.archive import extract
 from tfjs.formats.tf_hub.read import module_in
-from tfjs.io.files import CHUNK
+from tfjs.io.download import SCHEMES, download
 
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
-
-_SCHEMES = ("http", "https")
 _QUERY = "tf-hub-format=compressed"
 _MOST_BYTES = 8 << 30
-_MOST_REDIRECTS = 10
-_SECONDS = 60  # without an answer
+_HINT = "check the address; modules of tfhub.dev are now at kaggle.com/models"
 
 
 def is_handle(text: str) -> bool:
     """Whether a source is the address of a module, not a path."""
-    return text.lower().startswith(tuple(f"{scheme}://" for scheme in _SCHEMES))
+    return text.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -73,7 +66,7 @@ def fetched(handle: str, *, most_bytes: int = _MOST_BYTES) -> Path:
     with side as made:
         archive, unpacked = Path(made, "module.tar.gz"), Path(made, "module")
         unpacked.mkdir()
-        _download(address, handle, archive, most_bytes)
+        download(address, archive, most=most_bytes, where=handle, hint=_HINT)
         try:
             extract(archive, unpacked)
         except FormatError as error:
@@ -95,7 +88,7 @@ def _keep(module: Path, folder: Path, handle: str) -> Path:
 def _compressed(handle: str) -> str:
     try:
         parts = urlsplit(handle)
-        good = parts.scheme.lower() in _SCHEMES and bool(parts.hostname)
+        good = parts.scheme.lower() in SCHEMES and bool(parts.hostname)
         _ = parts.port
     except ValueError:
         good = False
@@ -103,59 +96,3 @@ def _compressed(handle: str) -> str:
         raise UsageError("is no http or https address", where=handle)
     query = parts.query if _QUERY in parts.query else f"{parts.query}&{_QUERY}".lstrip("&")
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
-
-
-def _download(address: str, handle: str, target: Path, most: int) -> None:
-    import urllib.error
-
-    try:
-        with _opener(handle).open(address, timeout=_SECONDS) as answer, target.open("wb") as file:
-            told = answer.headers.get("Content-Length", "")
-            expected = int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else None
-            if expected is not None and expected > most:
-                raise _too_large(handle, most)
-            done = _copy(answer, file, handle, most)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise FormatError(
-                f"the server answers {error.code} {error.reason}",
-                where=handle,
-                hint="check the address; modules of tfhub.dev are now at kaggle.com/models",
-            ) from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise FormatError(f"cannot be downloaded: {reason}", where=handle) from None
-    if expected is not None and done != expected:
-        raise FormatError(f"the download ended after {done} of {expected} bytes", where=handle)
-
-
-def _copy(answer: IO[bytes], file: IO[bytes], handle: str, most: int) -> int:
-    done = 0
-    while data := answer.read(CHUNK):
-        done += len(data)
-        if done > most:
-            raise _too_large(handle, most)
-        file.write(data)
-    return done
-
-
-def _too_large(handle: str, most: int) -> UnsafeFileError:
-    return UnsafeFileError(f"is larger than {most} bytes", where=handle)
-
-
-def _opener(handle: str) -> OpenerDirector:
-    """What opens addresses: follows few redirects, and only to the web."""
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-    class Redirects(HTTPRedirectHandler):
-        max_redirections = _MOST_REDIRECTS
-
-        def redirect_request(
-            self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-        ) -> Request | None:
-            scheme = urlsplit(newurl).scheme.lower()
-            if scheme not in _SCHEMES or (req.type == "https" and scheme == "http"):
-                raise UnsafeFileError(f"leads to {newurl!r}", where=handle)
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    return build_opener(Redirects)

@@ -1,0 +1,174 @@
+"""Hold any two models against each other by running both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfjs._convert import Opened, opened
+from tfjs.errors import UnsupportedError, UsageError
+from tfjs.formats.base import ReadOptions
+from tfjs.ir.graph import Graph, GraphModel, Value
+from tfjs.ir.tensor import Array
+from tfjs.runtime.engine import Runner
+from tfjs.runtime.prepare import runnable
+from tfjs.verification.check import Verification
+from tfjs.verification.check import verify as run_both
+from tfjs.verification.compare import Difference, bound_of, difference
+from tfjs.verification.inputs import fed_in_order
+
+_MOST_KEPT = 4 << 30  # bytes of values on the way
+_GIVEN = frozenset({"Const", "Placeholder"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node that both models have, and how its value differs.
+
+    Attributes:
+        node: its name.
+        op: its operation in the model.
+        origin: the nodes of the source that it stands for.
+        reads: the nodes that it reads.
+        difference: how its value differs from the source's.
+    """
+
+    node: str
+    op: str
+    origin: tuple[str, ...]
+    reads: tuple[str, ...]
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What holding a model against another has shown.
+
+    Attributes:
+        model: the model, as it was given.
+        against: what is right, as it was given.
+        verification: how the outputs differ.
+        steps: values on the way that both have, in the order in which the model computes them;
+            empty where they were not asked for.
+    """
+
+    model: str
+    against: str
+    verification: Verification
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all outputs are as they should be."""
+        return self.verification.ok and self.verification.skipped is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        steps = [
+            {"node": step.node, "op": step.op, "origin": list(step.origin)}
+            | {"reads": list(step.reads), **step.difference.to_dict()}
+            for step in self.steps
+        ]
+        told = {"model": self.model, "against": self.against, "steps": steps}
+        return told | self.verification.to_dict()
+
+    @property
+    def first(self) -> Step | None:
+        """The first value on the way that is not as it should be."""
+        return next((step for step in self.steps if not step.difference.ok), None)
+
+
+def verify(
+    model: str | os.PathLike[str] | Any,
+    against: str | os.PathLike[str] | Any,
+    *,
+    inputs: Mapping[str, npt.ArrayLike] | None = None,
+    layerwise: bool = False,
+    max_error: float | None = None,
+    signature: str | None = None,
+) -> Comparison:
+    """Run two models on the same inputs and compare what they answer.
+
+    Args:
+        model: what is held against the other: a path, an address or a live object, as `convert`
+            takes it.
+        against: what is right, likewise.
+        inputs: what to feed, by the names of the inputs of `against`; plausible ones when None.
+        layerwise: compare values on the way as well: those of nodes that both have by name.
+        max_error: the largest absolute difference that is right; what rounding explains when None.
+        signature: the signature of `against` where it is a SavedModel; the usual one when None.
+
+    Raises:
+        FormatError: one of them is missing, damaged or unsafe.
+        UnsupportedError: one of them cannot be run; what stands in the way is named.
+        UsageError: the inputs are not those of the model.
+    """
+    with ExitStack() as stack:
+        right = stack.enter_context(opened(against, None, None, ReadOptions(signature=signature)))
+        given = stack.enter_context(opened(model, None, None, ReadOptions()))
+        source, result = _graph(right), _graph(given)
+        feeds = None if inputs is None else _feeds(source, inputs)
+        found = run_both(source, result, inputs=feeds, bound=max_error, limited=False)
+        if found.skipped is not None:
+            raise UnsupportedError(found.skipped, where=right.label)
+        steps = list(_steps(source, result, found, max_error)) if layerwise else []
+    return Comparison(given.label, right.label, found, steps)
+
+
+def _graph(source: Opened) -> GraphModel:
+    try:
+        return runnable(source.content)
+    except UnsupportedError as error:
+        raise UnsupportedError(
+            error.message, problems=error.problems, where=source.label, hint=error.hint
+        ) from None
+
+
+def _feeds(source: GraphModel, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
+    """Inputs by the name of their node, given by that or by the key of the signature."""
+    keys = dict(zip(source.signature.inputs, source.graph.inputs, strict=False))
+    names = {node.name: node for node in source.graph.inputs}
+    found = {}
+    for name, item in inputs.items():
+        node = keys.get(name) or names.get(name)
+        if node is None:
+            known = ", ".join(source.signature.inputs)
+            raise UsageError(f"there is no input {name!r}; there are {known}")
+        found[node.name] = np.asarray(item)
+    return found
+
+
+def _steps(
+    source: GraphModel, result: GraphModel, found: Verification, bound: float | None
+) -> Iterator[Step]:
+    feeds = found.feeds
+    wanted = _named(source.graph)
+    right: dict[str, tuple[Array, float]] = {}
+    kept = 0
+    single = Runner(source, as_tfjs=False).trace(feeds)
+    double = Runner(source, dtype="float64", as_tfjs=False).trace(feeds)
+    for (value, array), (_, exact) in zip(single, double, strict=True):
+        kept += array.nbytes
+        if kept > _MOST_KEPT:
+            raise UnsupportedError(
+                "the values on the way take more than 4 GiB", hint="leave --layerwise out"
+            )
+        right[value.name] = array, bound_of(array, exact) if bound is None else bound
+    for value, array in Runner(result).trace(fed_in_order(result.graph, source.graph, feeds)):
+        name, node = value.name, value.node
+        # A node of the same name may be another, where a rule has put several in its place.
+        if node.op in _GIVEN or name not in right or right[name][0].shape != array.shape:
+            continue
+        reads = tuple(entry.name for entry in node.inputs if entry.node.op != "Const")
+        apart = difference(name, array, *right[name])
+        yield Step(name, node.op, wanted[name].node.origin, reads, apart)
+
+
+def _named(graph: Graph) -> dict[str, Value]:
+    return {value.name: value for node in graph.nodes.values() for value in node.outputs}
