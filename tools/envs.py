@@ -77,7 +77,7 @@ def test_python() -> Path:
     Raises:
         SetupError: it could not be made.
     """
-    requirements = ["--editable", ".", *dependency_groups("test", "oracle")]
+    requirements = ["--editable", ".[run]", *dependency_groups("test", "oracle")]
     what = "the test tools, TensorFlow, Keras and JAX: some minutes, 3 GB"
     return _venv(ROOT / ".venv-test", requirements, [ROOT / "pyproject.toml"], what)
 

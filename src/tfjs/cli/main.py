@@ -48,7 +48,8 @@ What TF.js cannot express is rewritten exactly where that is possible, and liste
 nothing is written, and every layer or operation that stands in the way is named.
 
 Exit codes: 0 done, 2 wrong usage, 3 damaged or unknown input, 4 the target cannot express the
-model, 5 the conversion failed, 7 an optional package is missing.
+model, 5 the conversion failed, 6 the result answers something else than the source, 7 an optional
+package is missing.
 """
 
 
@@ -141,6 +142,19 @@ def cli() -> None:
     "--structured-outputs",
     is_flag=True,
     help="Let predict() of a graph model answer with an object by output name.",
+)
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Run SOURCE and the result on the same inputs; what answers otherwise is not written.",
+)
+@click.option(
+    "--max-error",
+    type=float,
+    metavar="X",
+    help="Largest absolute difference of an output. [default: what rounding explains; any where "
+    "weights are quantised]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")

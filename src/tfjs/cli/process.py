@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+
+_SELDOM = 10_000_000
 
 
 def collect_seldom() -> None:
-    """Let Python look for garbage in circles a hundred times less often than it does by default.
+    """Let Python hardly ever look for garbage in circles, and not at the end.
 
-    A graph is some dozen objects a node that live to the end, and each look visits many of them
-    again: a fifth of the time of a large graph.
+    A graph is a dozen objects a node that live to the end, and each look visits many of them
+    again. What a command reads and writes of weights is freed without such a look.
     """
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(_SELDOM)
+    atexit.register(gc.freeze)

@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from tfjs._convert import Report
     from tfjs.formats.base import Port
+    from tfjs.verification.check import Verification
 
 _LAYERS_SHOWN = 6
 _FILES_SHOWN = 4
@@ -34,7 +35,19 @@ def report_text(report: Report) -> str:
         lines.append(_line("  graph", _ops(report.ops)))
     lines += [_line("  input", _port(port)) for port in report.inputs]
     lines += [_line("  output", _port(port)) for port in report.outputs]
+    if report.verification is not None:
+        lines.append(_line(*_verified(report.verification)))
     return "\n".join(lines)
+
+
+def _verified(found: Verification) -> tuple[str, str]:
+    if found.skipped is not None:
+        return "not run", found.skipped
+    count = len(found.outputs)
+    outputs = "the output" if count == 1 else f"{count} outputs"
+    off = found.largest
+    how = "exactly" if not off else f"to {off:.1g}"
+    return "verified", f"{outputs} answered as by the source, {how}"
 
 
 def size_text(size: int) -> str:

@@ -27,15 +27,15 @@ class Mode:
         self.precision = precision
         self.as_tfjs = as_tfjs
         self._dtypes: dict[str, str] = dict(TAKEN_FOR) if as_tfjs else {}
-        # NumPy has no bfloat16: such tensors are computed in single precision.
-        self._dtypes["bfloat16"] = "float32"
         if precision == "float64":
-            for name in ("float16", "bfloat16", "float64", "float32", "complex128", "complex64"):
+            for name in ("float16", "float64", "float32", "complex128", "complex64"):
                 taken = self._dtypes.get(name, name)
                 self._dtypes[name] = _WIDER.get(taken, taken)
 
     def dtype(self, name: str) -> str:
-        """The dtype in which a value of a dtype is computed."""
+        """The dtype of the array that holds a value of a dtype."""
+        # NumPy has no bfloat16: arrays hold it in single precision.
+        name = "float32" if name == "bfloat16" else name
         return self._dtypes.get(name, name)
 
     def attrs(self, attrs: Attrs) -> Attrs:

@@ -25,4 +25,5 @@ def runnable(content: Content) -> GraphModel:
     else:
         raise UnsupportedError("are weights without a model, which cannot be run")
     freeze_whole(model)
+    model.graph.prune()
     return model

@@ -100,3 +100,28 @@ def shown(shape: Shape) -> str:
     if shape is None:
         return "[...]"
     return f"[{','.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def must_know(shape: Shape) -> tuple[int, ...]:
+    """The shape of items of a list or array.
+
+    Raises:
+        ValueError: nothing tells it.
+    """
+    found = known(shape)
+    if found is None:
+        raise ValueError(f"nothing tells the shape of the items, only {shown(shape)}")
+    return found
+
+
+def zeros(shape: tuple[int, ...] | None, dtype: str) -> Array:
+    """What an item is that was never written.
+
+    Raises:
+        ValueError: its shape is not known, or such items are no arrays.
+    """
+    if shape is None or dtype in ("variant", "resource"):
+        raise ValueError("an item was read that was never written")
+    if dtype == "string":
+        return np.full(shape, b"", object)
+    return np.zeros(shape, "float32" if dtype == "bfloat16" else dtype)

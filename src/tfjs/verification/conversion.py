@@ -47,12 +47,13 @@ class Check:
         if isinstance(source, WeightsOnly):
             self._skip("weights alone do not run")
             return None
-        if isinstance(source, GraphModel):
-            why = too_large(source)
-            if why is not None:
-                self._skip(why)
-                return None
-        return runnable(source)
+        # Before what was read is copied, where it is a graph.
+        model = source if isinstance(source, GraphModel) else runnable(source)
+        why = too_large(model)
+        if why is not None:
+            self._skip(why)
+            return None
+        return runnable(source) if model is source else model
 
     def _skip(self, why: str) -> None:
         self.found = Verification(skipped=why)
