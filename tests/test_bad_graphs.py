@@ -202,9 +202,22 @@ BAD: dict[str, Bad] = {
         bytes_of(seeds.saved_text, "saved_model.pbtxt", lambda d: d.replace(b"words", b"w\xffrds")),
         *(3, "saved_model.pbtxt: is no SavedModel message"),
     ),
+    "text with an escape beyond a byte": Bad(
+        bytes_of(seeds.frozen_text, "", lambda d: d.replace(b"NHWC", b"\\640")),
+        *(3, "frozen.pbtxt: is no GraphDef message"),
+    ),
     "text nested without end": Bad(
         bytes_of(seeds.frozen_text, "", lambda d: b'node { attr { key: "a" value {' * 3000),
         *(3, "frozen.pbtxt: is no GraphDef message"),
+    ),
+    # JSON
+    "a dtype beyond all numbers": Bad(
+        bytes_of(
+            seeds.web_graph,
+            "model.json",
+            lambda d: d.replace(b'"type":"DT_FLOAT"', b'"type":1e999'),
+        ),
+        *(3, "model.json: is no GraphDef message"),
     ),
     # Checkpoints
     "no shard": Bad(
@@ -283,6 +296,10 @@ BAD: dict[str, Bad] = {
     "another dtype": Bad(
         nodes(lambda n: node(n, "Relu", "y", "x", T="int32")),
         *(3, "node 'y': takes int32, but 'x' gives float32"),
+    ),
+    "a shape in floats": Bad(
+        nodes(lambda n: node(n, "Shape", "y", "x", out_type="float32", **FLOATS)),
+        *(3, "node 'y': gives its sizes as float32"),
     ),
     "no dtype": Bad(
         nodes(lambda n: node(n, "Relu", "y", "x")),

@@ -149,7 +149,7 @@ class TestExecuting:
         x = np.random.default_rng(1).normal(size=(2, 3)).astype(np.float32)
         expected = np.asarray(layers[0](x))
         assert np.allclose(loaded.execute(x, "first"), expected, atol=1e-6)
-        assert np.allclose(loaded(x), np.asarray(model(x)), atol=1e-6)
+        assert np.allclose(np.asarray(loaded(x)), np.asarray(model(x)), atol=1e-6)
         with pytest.raises(tfjs.UsageError, match="no layer 'second'"):
             loaded.execute(x, "second")
 
@@ -190,7 +190,7 @@ class TestTheWeb:
             shards = [path for path in server.asked if ".bin" in path]
         assert all(path.endswith("?token=1") for path in shards)
         x = np.ones((1, 3), np.float32)
-        assert np.allclose(model(x), x @ weights["d/kernel"] + weights["d/bias"])
+        assert np.allclose(np.asarray(model(x)), x @ weights["d/kernel"] + weights["d/bias"])
 
     @pytest.mark.parametrize(
         ("path", "kind"),

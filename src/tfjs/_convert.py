@@ -180,7 +180,7 @@ def convert(
 def _convert(source: Any, target: Path, options: Options) -> Report:
     writing, to = write_options(options), options.get("to")
     with opened(source, options.get("from_"), to, read_options(options)) as found:
-        return converted(found, target, to, writing, verify=options.get("verify", False))
+        return converted(found, target, to, writing, verify=options.get("verify", True))
 
 
 def _convert_several(
@@ -409,7 +409,7 @@ def kept(content: Content) -> Content:
 
 
 def converted(
-    source: Opened, dest: Path, to: str | None, options: WriteOptions, *, verify: bool = False
+    source: Opened, dest: Path, to: str | None, options: WriteOptions, *, verify: bool = True
 ) -> Report:
     """Write what was read and verify it.
 

@@ -21,6 +21,7 @@ from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import Content, Port
 from tfjs.formats.manifest_read import read_manifest
 from tfjs.formats.registry import reader_of
+from tfjs.formats.tensors import tensors_of
 from tfjs.ir import graph as ir
 from tfjs.ir import layers_model as layers_ir
 from tfjs.ir.layers_model import Layer, TensorRef
@@ -72,7 +73,7 @@ class Model:
         self.format = format_
         self._source = source
         self._engine = engine
-        self.weights = Weights(_tensors(content))
+        self.weights = Weights(tensors_of(content))
 
     @property
     def layers(self) -> list[Layer]:
@@ -397,15 +398,6 @@ def _runner_of(content: Content, format_: str, engine: Engine) -> Runner:
     of_tfjs = format_ == "tfjs-graph" and isinstance(content, ir.GraphModel)
     graph = content if of_tfjs and isinstance(content, ir.GraphModel) else runnable(content)
     return Runner(graph, as_tfjs=format_ in ("tfjs-graph", "tfjs-layers"))
-
-
-def _tensors(content: Content) -> dict[str, Tensor]:
-    if isinstance(content, layers_ir.LayersModel):
-        return {f"{path}/{weight.name}": weight.tensor for path, weight in content.weights()}
-    if isinstance(content, ir.GraphModel):
-        constants = (n for n in content.graph.nodes.values() if n.op == "Const")
-        return {**content.variables, **{node.name: node.attrs["value"] for node in constants}}
-    return {entry.name: entry.tensor for entry in content.tensors()}
 
 
 # What goes in ------------------------------------------------------------------------------------

@@ -148,7 +148,8 @@ const JOBS = {layers: layersJob, graph: graphJob, weights: weightsJob, save: sav
  *
  * @param tf the TF.js module.
  * @param job {op, path, backend, ...} as the Python side sends it.
- * @param handlerFor makes the IO handler that loads a path.
+ *     A job that is `watched` is told how far the loading is, as `progress`.
+ * @param handlerFor makes the IO handler that loads a path, given TF.js's options for it.
  * @param saveTo makes the IO handler that saves as the job asks.
  */
 export async function runJob(tf, job, handlerFor, saveTo) {
@@ -160,8 +161,10 @@ export async function runJob(tf, job, handlerFor, saveTo) {
   // The GPU backends run small tensors on the CPU, and would hide the faults of their kernels.
   if (backend === 'webgl') tf.env().set('WEBGL_CPU_FORWARD', false);
   const before = tf.memory().numTensors;
-  const answer = await JOBS[job.op](tf, job, handlerFor(job.path), saveTo);
-  return {...answer, backend: tf.getBackend(), leaked: tf.memory().numTensors - before};
+  const progress = [];
+  const options = job.watched ? {onProgress: (fraction) => progress.push(fraction)} : {};
+  const answer = await JOBS[job.op](tf, job, handlerFor(job.path, options), saveTo);
+  return {...answer, progress, backend: tf.getBackend(), leaked: tf.memory().numTensors - before};
 }
 
 /** An error as it travels to Python. */

@@ -30,7 +30,7 @@ const SITE = 'http://model.test/';
 
 // Serves the folder of a model.json to TF.js's own http handler as a web server would: paths are
 // joined, escaped and normalised by the same code as in a browser.
-function handlerFor(file) {
+function handlerFor(file, options) {
   const folder = path.dirname(file);
   const fetchFunc = async (url) => {
     const asked = path.join(folder, decodeURIComponent(new URL(url, SITE).pathname));
@@ -40,7 +40,7 @@ function handlerFor(file) {
       return new Response(`<!doctype html><title>${error.code}</title>`, {status: 404});
     }
   };
-  return tf.io.http(SITE + encodeURIComponent(path.basename(file)), {fetchFunc});
+  return tf.io.http(SITE + encodeURIComponent(path.basename(file)), {fetchFunc, ...options});
 }
 
 // Writes a model as tfjs-node's file:// does ("file"), or as the two files that a browser's

@@ -115,16 +115,33 @@ def nodes_of(data: JsonObject) -> list[JsonObject]:
     return [*topology["node"], *inner]
 
 
-@written("F1", "F5")
-def without_weights(tools: Tools) -> None:
-    """What TF.js asks for whatever the model is: a page may watch the loading too."""
+@written("F1")
+def what_tfjs_asks_for(tools: Tools) -> None:
+    """An object of versions and a list of weights, whatever the model is."""
     data, folder, _ = tools.written(lambda x, y: x + y, ROWS, ROWS)
     assert isinstance(data["modelTopology"]["versions"], dict)
-    paths = [path for group in data["weightsManifest"] for path in group["paths"]]
-    assert paths
-    assert all((folder / path).is_file() for path in paths)
+    assert isinstance(data["weightsManifest"], list)
     (answer,) = tools.runtime.predict_graph(folder, [ROWS, ROWS])
     np.testing.assert_array_equal(answer, ROWS + ROWS)
+
+
+@written("F5")
+def watched_without_weights(tools: Tools) -> None:
+    """A page may watch the loading of a model that has no weights: it has an empty file."""
+    data, folder, _ = tools.written(lambda x, y: x + y, ROWS, ROWS)
+    (group,) = data["weightsManifest"]
+    assert group["weights"] == []
+    assert [(folder / path).stat().st_size for path in group["paths"]] == [0]
+    job: JsonObject = {"op": "graph", "calls": [], "watched": True}
+    watched = tools.runtime.run_job(folder / "model.json", job)
+    assert watched["ok"], watched
+    assert watched["progress"][-1] == 1
+    # Without the file it is TF.js that fails, and only where somebody watches.
+    group["paths"] = []
+    (folder / "model.json").write_text(json.dumps(data))
+    assert tools.runtime.run_job(folder / "model.json", {**job, "watched": False})["ok"]
+    failed = tools.runtime.run_job(folder / "model.json", dict(job))
+    assert "none empty array" in failed["error"]["message"]
 
 
 @written("F2", "F11")

@@ -19,7 +19,6 @@ import pytest
 from tests.models.raw_op_tables import (
     CONSTANT,
     DIFFERENT,
-    ELSEWHERE,
     FREE_DIFFERENT,
     FREE_REFUSED,
     NOT_OF,
@@ -28,9 +27,17 @@ from tests.models.raw_op_tables import (
     REFUSED,
     REFUSED_CASES,
     UNSOUND,
+    Differs,
 )
+from tests.models.test_raw_stateful import RUN
 from tests.support.op_cases import Case, all_cases
-from tests.support.op_oracle import run_tensorflow
+from tests.support.op_oracle import (
+    IN_OLD_GRAPHS,
+    TWINS,
+    run_eagerly,
+    run_old_graph,
+    run_tensorflow,
+)
 from tests.support.protocol import JsError
 from tests.support.raw_ops import (
     BACKENDS,
@@ -48,6 +55,7 @@ from tfjs.ops.definitions import definition
 from tfjs.ops.support import all_tfjs_ops
 
 _REFUSED_OPS = {op: reason for reason, ops in REFUSED.items() for op in ops.split()}
+_DOCS = Path(__file__).parents[2].joinpath("docs", "formats.md")
 _DTYPES = ("int32", "uint8", "bool", "complex64", "string")
 
 
@@ -123,6 +131,17 @@ def _wrong_backends(
     return {name: text for name, text in found.items() if text}
 
 
+def _check(wrong: dict[str, str], known: Differs | None, raw: RawOp) -> None:
+    """Assert that TF.js differs where a table says so only, and that the user is told."""
+    backends = known.backends.split() if known is not None else []
+    certain = {name for name in backends if not name.endswith("?")}
+    assert certain <= set(wrong) <= {name.rstrip("?") for name in backends}, wrong
+    if known is not None and known.note:
+        assert any(known.note in note for note in raw.notes), raw.notes
+    elif known is not None:
+        assert known.docs
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_tfjs_answers_as_tensorflow_does(
     case: Case, tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, folders: Iterator[Path]
@@ -133,15 +152,13 @@ def test_tfjs_answers_as_tensorflow_does(
         return
     raw = convert(case, next(folders))
     wrong = _wrong_backends(raw, case, tensorflow, tfjs_runtime, BACKENDS)
-    known, _ = DIFFERENT.get(case.id, ("", ""))
-    assert set(wrong) == set(known.split()), wrong
+    _check(wrong, DIFFERENT.get(case.id), raw)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_sizes_may_be_free(
     case: Case, tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, folders: Iterator[Path]
 ) -> None:
-    """On the cpu: what wasm does wrong cannot be avoided everywhere without the sizes."""
     if case.id in REFUSED_CASES:
         return
     try:
@@ -150,9 +167,8 @@ def test_sizes_may_be_free(
         if FREE_REFUSED.get(case.op, "?") not in str(error):
             raise
         return
-    wrong = _wrong_backends(raw, case, tensorflow, tfjs_runtime, ("cpu",))
-    known = "cpu" in DIFFERENT.get(case.id, ("", ""))[0] or case.id in FREE_DIFFERENT
-    assert bool(wrong) == known, wrong
+    wrong = _wrong_backends(raw, case, tensorflow, tfjs_runtime, BACKENDS)
+    _check(wrong, FREE_DIFFERENT.get(case.id, DIFFERENT.get(case.id)), raw)
 
 
 def _other_dtypes(op: str, tensorflow: ModuleType) -> Iterator[tuple[str, Case, list[Array]]]:
@@ -244,14 +260,24 @@ def test_these_want_constants(op: str, folders: Iterator[Path]) -> None:
             convert(case, next(folders))
 
 
+@pytest.mark.parametrize("op", sorted(TWINS.keys() | IN_OLD_GRAPHS))
+def test_tensorflow_runs_these_no_longer(op: str, tensorflow: ModuleType) -> None:
+    """So that their answers are those of an old graph, or of a twin."""
+    cases = [case for case in _ALL if case.op == op]
+    assert cases
+    for case in cases:
+        with pytest.raises(ValueError, match=op):
+            run_eagerly(tensorflow, case)
+        if op in TWINS:
+            with pytest.raises(ValueError, match=op):
+                run_old_graph(tensorflow, case)
+
+
 def test_every_operation_of_tfjs_is_run_or_told_why_not() -> None:
     listed = {op.name for op in all_tfjs_ops()}
-    told = {op for ops in ELSEWHERE.values() for op in ops.split()}
     ours = {case.op for case in _ALL}
     assert {op for op in listed if definition(op) is None} == {*NOT_TENSORFLOW}
-    assert listed - ours - {*NOT_TENSORFLOW} == told
-    for file in ELSEWHERE:
-        assert Path(__file__).parents[2].joinpath(file).exists(), file
+    assert listed - ours - {*NOT_TENSORFLOW} == RUN & listed
 
 
 def test_the_tables_name_cases_that_exist() -> None:
@@ -262,4 +288,12 @@ def test_the_tables_name_cases_that_exist() -> None:
     assert {*FREE_REFUSED, *RANDOM} <= ops
     for refused in NOT_OF.values():
         assert {*refused.split()} <= ops
-    assert np.all([{*backends.split()} <= {*BACKENDS} for backends, _ in DIFFERENT.values()])
+
+
+def test_what_differs_is_told() -> None:
+    """By a note, which is asserted beside each case, or in the documentation."""
+    documented = " ".join(_DOCS.read_text().split())
+    for known in (*DIFFERENT.values(), *FREE_DIFFERENT.values()):
+        assert {name.rstrip("?") for name in known.backends.split()} <= {*BACKENDS}
+        assert bool(known.note) != bool(known.docs)
+        assert known.docs in documented, known

@@ -52,6 +52,7 @@ ENDS = np.zeros(5, np.int32)
         ("AddV2", [("float32", (2,)), np.array(-65504, np.float32)], ""),
         ("AddV2", [("float32", (2,)), np.array([-1e9, np.inf], np.float32)], "graph has 1e+09"),
         ("AddV2", [("float32", (2,)), np.array([-np.inf, np.nan], np.float32)], ""),
+        ("AddV2", [("float32", (2,)), np.array([0x7FA00000], np.uint32).view(np.float32)], ""),
         ("Unique", [("float32", (2,))], "webgpu backend, which lacks Unique"),
         ("Tile", [("string", (2,)), np.array([2], np.int32)], "wasm backend, which lacks Tile of"),
         ("Neg", [("complex64", (2,))], "wasm backend, which lacks complex numbers"),

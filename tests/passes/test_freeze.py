@@ -10,7 +10,10 @@ import pytest
 
 from tests.support.live_graphs import compute
 from tfjs.errors import UnsupportedError
+from tfjs.ir.graph import Graph, GraphModel, Signature, Type, Value
+from tfjs.ir.tensor import ArrayTensor
 from tfjs.live_tensorflow import live_graph
+from tfjs.passes.freeze import freeze
 from tfjs.passes.pipeline import freeze_whole
 
 X = np.array([[1.0, -2.0]], np.float32)
@@ -131,3 +134,59 @@ def test_one_without_a_value(w: Any, tensorflow: ModuleType) -> None:
     with pytest.raises(UnsupportedError) as refusal:
         freeze_whole(model)
     assert refusal.value.problems == ("w: has no value in the source",)
+
+
+def _counters(count: int, *, late: frozenset[int]) -> GraphModel:
+    """Variables that are read, then written, one after another; some are read again at the end."""
+    graph = Graph()
+    model = GraphModel(graph, Signature([], []))
+    scalar = Type("float32", ())
+    outputs, last = [], None
+    handles = [
+        graph.add("VarHandleOp", [], {}, [Type("resource")], name=f"v{index}").output
+        for index in range(count)
+    ]
+
+    def read(handle: Value, name: str) -> Value:
+        node = graph.add("ReadVariableOp", [handle], {"dtype": "float32"}, [scalar], name=name)
+        node.controls = [last] if last is not None else []
+        return node.output
+
+    for index, handle in enumerate(handles):
+        outputs.append(read(handle, f"read{index}"))
+        last = graph.add(
+            "AssignVariableOp", [handle, outputs[-1]], {"dtype": "float32"}, [], name=f"w{index}"
+        )
+        model.variables[f"v{index}"] = ArrayTensor(np.float32(index))
+    outputs += [read(handles[index], f"again{index}") for index in sorted(late)]
+    graph.outputs = outputs
+    graph.output_names = [value.node.name for value in outputs]
+    return model
+
+
+def test_many_that_are_read_before_they_are_changed() -> None:
+    model = _counters(1500, late=frozenset())
+    freeze(model)
+    assert len(model.notes) == 1500
+    assert [value.node.op for value in model.graph.outputs] == ["Const"] * 1500
+
+
+def test_many_of_which_some_are_read_afterwards() -> None:
+    # More than one walk looks after.
+    late = frozenset(range(0, 3000, 2))
+    with pytest.raises(UnsupportedError) as caught:
+        freeze(_counters(3000, late=late))
+    told = [problem.partition(":")[0] for problem in caught.value.problems]
+    assert told == [f"v{index}" for index in sorted(late)]
+
+
+def test_one_behind_a_very_long_chain() -> None:
+    model = _counters(1, late=frozenset())
+    graph = model.graph
+    value = graph.nodes["v0"].output
+    for index in range(5000):
+        types = [Type("resource")]
+        value = graph.add("Identity", [value], {"T": "resource"}, types, name=f"i{index}").output
+    graph.set_input(graph.nodes["read0"], 0, value)
+    freeze(model)
+    assert graph.outputs[0].node.op == "Const"

@@ -34,6 +34,7 @@ class RawOp:
         outputs: which of the operation's outputs it gives.
         dynamic: whether only `executeAsync` runs it, as its notes say.
         missing: the backends on which it does not run, as its notes say.
+        notes: what the report tells of it.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class RawOp:
     outputs: list[int]
     dynamic: bool
     missing: frozenset[str]
+    notes: tuple[str, ...]
 
     def run(self, runtime: TfjsRuntime, backend: str) -> list[Array]:
         """What the real TF.js answers."""
@@ -59,6 +61,21 @@ def convert(case: Case, folder: Path, *, free: bool = False) -> RawOp:
     Raises:
         UnsupportedError: TF.js cannot compute it.
     """
+    model, chosen = model_of(case, free=free)
+    notes = legalize(model).notes
+    write(model, folder, WriteOptions())
+    return RawOp(
+        folder,
+        [narrow(array) for array in fed(case)],
+        chosen,
+        any("only executeAsync" in note for note in notes),
+        frozenset(name for name in BACKENDS for note in notes if f"on the {name} backend" in note),
+        tuple(notes),
+    )
+
+
+def model_of(case: Case, *, free: bool = False) -> tuple[GraphModel, list[int]]:
+    """The graph of a case as TensorFlow has it, and which of the operation's outputs it gives."""
     graph = Graph()
     values = [_input(graph, case, index, free=free) for index in range(len(case.inputs))]
     node = graph.add(case.op, values, case.attrs, [], name="node")
@@ -70,16 +87,12 @@ def convert(case: Case, folder: Path, *, free: bool = False) -> RawOp:
         graph.outputs.append(copy.output)
         graph.output_names.append(copy.name)
     signature = Signature([node.name for node in graph.inputs], list(graph.output_names))
-    model = GraphModel(graph, signature, {})
-    notes = legalize(model).notes
-    write(model, folder, WriteOptions())
-    return RawOp(
-        folder,
-        [narrow(array) for index, array in enumerate(case.inputs) if index not in case.fixed],
-        chosen,
-        any("only executeAsync" in note for note in notes),
-        frozenset(name for name in BACKENDS for note in notes if f"on the {name} backend" in note),
-    )
+    return GraphModel(graph, signature, {}), chosen
+
+
+def fed(case: Case) -> list[Array]:
+    """What the placeholders of a case are given."""
+    return [array for index, array in enumerate(case.inputs) if index not in case.fixed]
 
 
 def _input(graph: Graph, case: Case, index: int, *, free: bool) -> Value:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tfjs._convert import Report
     from tfjs.formats.base import Port
     from tfjs.verification.check import Verification
+    from tfjs.verification.weights import WeightError
 
 _LAYERS_SHOWN = 6
 _FILES_SHOWN = 4
@@ -37,6 +38,7 @@ def report_text(report: Report) -> str:
     lines += [_line("  output", _port(port)) for port in report.outputs]
     if report.verification is not None:
         lines.append(_line(*_verified(report.verification)))
+        lines += [_line("  weight", _weight(entry)) for entry in report.verification.weights[:3]]
     return "\n".join(lines)
 
 
@@ -48,6 +50,10 @@ def _verified(found: Verification) -> tuple[str, str]:
     off = found.largest
     how = "exactly" if not off else f"to {off:.1g}"
     return "verified", f"{outputs} answered as by the source, {how}"
+
+
+def _weight(entry: WeightError) -> str:
+    return f"{entry.name}  {entry.dtype}, off by {entry.largest:.2g} ({entry.relative:.2%})"
 
 
 def size_text(size: int) -> str:

@@ -104,7 +104,8 @@ def _numbers(nodes: list[Node]) -> Iterator[str]:
             continue
         if tensor.dtype not in ("int32", "float32"):
             continue
-        array = tensor.array().astype(np.float64)
+        with np.errstate(invalid="ignore"):  # of a NaN that signals
+            array = tensor.array().astype(np.float64)
         most = float(np.abs(array[np.isfinite(array)]).max(initial=0))
         if tensor.dtype == "int32":
             whole = max(whole, int(most))

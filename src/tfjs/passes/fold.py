@@ -37,6 +37,7 @@ _PASSES_ON = frozenset(
     | {"CheckNumericsV2", "DebugIdentity", "PlaceholderWithDefault", "Print"}
 )
 _NEVER = frozenset({"Const", "Placeholder"})
+_OF_SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 
 
 def fold(model: GraphModel, *, keep: frozenset[str] = frozenset()) -> None:
@@ -59,20 +60,21 @@ def fold_graph(graph: Graph, *, keep: frozenset[str] = frozenset()) -> None:
     inputs = set(graph.inputs)
     left = _ALL_GROWTH + _GROWTH_EACH * len(graph.nodes)
     for node in graph.ordered():
-        if node in inputs or node.op in _NEVER:
+        op = node.op
+        if op in _NEVER or node in inputs:
             continue
-        if node.op in _PASSES_ON and node.op not in keep and node.inputs:
+        if op in _PASSES_ON and op not in keep and node.inputs:
             _pass_on(graph, node)
             continue
-        if node.op == "IdentityN":
+        if op == "IdentityN":
             for old, new in zip(node.outputs, node.inputs, strict=True):
                 graph.replace(old, new)
             graph.erase(node)
             continue
         infer(node)
-        if node.op == "Reshape":
+        if op == "Reshape":
             _fold_target(graph, node)
-        if not _fold_shape(graph, node):
+        if op not in _OF_SHAPES or not _fold_shape(graph, node):
             left -= _fold_constant(graph, node, left)
     graph.prune()
 
@@ -107,9 +109,9 @@ def _pass_on(graph: Graph, node: Node) -> None:
 
 def _fold_shape(graph: Graph, node: Node) -> bool:
     """Shape, Size and Rank of values whose shape is known."""
-    if node.op not in ("Shape", "ShapeN", "Size", "Rank"):
-        return False
     dtype = node.attrs.get("out_type", "int32")
+    if dtype not in ("int32", "int64"):
+        raise CorruptFileError(f"node {node.name!r}: gives its sizes as {dtype}")
     folded = False
     for output, value in zip(node.outputs, node.inputs, strict=True):
         shape = value.shape
@@ -144,11 +146,14 @@ def _fold_constant(graph: Graph, node: Node, room: int) -> int:
     Returns:
         By how many bytes the result is larger than what it is made of.
     """
-    if not node.inputs or any(value.node.op != "Const" for value in node.inputs):
+    for value in node.inputs:
+        if value.node.op != "Const":
+            return 0
+    if not node.inputs:
         return 0
     op = find(node.op)
     known = definition(node.op)
-    if op is None or op.kernel is None or known is None or known.stateful:
+    if op is None or op.kernel is None or not op.folds or known is None or known.stateful:
         return 0
     tensors = [constant_of(value) for value in node.inputs]
     given = [tensor for tensor in tensors if tensor is not None]

@@ -6,7 +6,7 @@ up; what it does silently with a variable that the model itself changes is refus
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -28,6 +28,8 @@ _WRITES = frozenset(
 # Attributes that hold a dtype, or a shape, for each value that a node with functions takes.
 _LISTS = {"Tin": True, "T": True, "output_shapes": False}
 _LOOPS = frozenset({"While", "StatelessWhile"})
+# Variables that one walk over the graph looks after.
+_AT_ONCE = 1 << 10
 
 
 def freeze(model: GraphModel) -> None:
@@ -134,20 +136,75 @@ def _updates(graph: Graph, model: GraphModel, read: Collection[str]) -> list[str
     for node in graph.nodes.values():
         if node.op in _WRITES and node.inputs:
             written.setdefault(_variable(node.inputs[0]), []).append(node)
+    reads = {
+        variable: [
+            node for value in variable.outputs for node, _ in value.uses if node.op not in _WRITES
+        ]
+        for variable in written
+    }
+    late = _read_late(graph, written, reads) if written else set()
     problems = []
-    waiters = waiters_of(graph.nodes.values()) if written else {}
-    for variable, writers in written.items():
-        uses = [node for value in variable.outputs for node, _ in value.uses]
-        reads = [node for node in uses if node.op not in _WRITES]
-        after = following(writers, waiters) if reads else set()
-        later = graph.name and variable.name in read
-        if later or not after.isdisjoint(reads):
+    for variable in written:
+        if variable in late or (graph.name and variable.name in read):
             problems.append(f"{variable.name}: is changed by the model and read afterwards")
         else:
             model.notes.append(
                 f"the variable {variable.name} is changed on each run; TF.js keeps its first value"
             )
     return problems
+
+
+def _read_late(
+    graph: Graph, written: Mapping[Node, Sequence[Node]], reads: Mapping[Node, Sequence[Node]]
+) -> set[Node]:
+    """The variables of which a read runs after a write."""
+    waiters = waiters_of(graph.nodes.values())
+    writers = {node for nodes in written.values() for node in nodes}
+    after = following(writers, waiters)
+    suspects = [variable for variable, nodes in reads.items() if not after.isdisjoint(nodes)]
+    if not suspects:
+        return set()
+    concerned = after | writers
+    order = {node: place for place, node in enumerate(graph.ordered()) if node in concerned}
+    late: set[Node] = set()
+    for start in range(0, len(suspects), _AT_ONCE):
+        some = suspects[start : start + _AT_ONCE]
+        before = _written_before([written[variable] for variable in some], order, waiters)
+        for number, variable in enumerate(some):
+            if any(before.get(node, 0) >> number & 1 for node in reads[variable]):
+                late.add(variable)
+    return late
+
+
+def _written_before(
+    writers: Sequence[Sequence[Node]],
+    order: Mapping[Node, int],
+    waiters: Mapping[Node, Sequence[Node]],
+) -> dict[Node, int]:
+    """Which variables were written before each node, a bit for each, in one walk for all.
+
+    Args:
+        writers: the nodes that write each variable.
+        order: the nodes that write or run after one that does, in order, with their place.
+        waiters: of the graph.
+    """
+    own: dict[Node, int] = {}
+    for number, nodes in enumerate(writers):
+        for node in nodes:
+            own[node] = own.get(node, 0) | 1 << number
+    before: dict[Node, int] = {}
+    again = True
+    while again:
+        again = False
+        for node, place in order.items():
+            written = before.get(node, 0) | own.get(node, 0)
+            readers = [reader for value in node.outputs for reader, _ in value.uses]
+            for other in [*readers, *waiters.get(node, ())] if written else ():
+                if written & ~before.get(other, 0):
+                    before[other] = before.get(other, 0) | written
+                    # A loop carries it back.
+                    again = again or order[other] <= place
+    return before
 
 
 def _variable(value: Value) -> Node:
@@ -182,8 +239,18 @@ def _freeze_one(graph: Graph, node: Node, tensor: Tensor) -> None:
             if reader.op not in _WRITES:
                 graph.set_input(reader, index, constant)
         return
-    for reader, _ in list(node.output.uses):
-        _read(graph, reader, constant, tensor)
+    left = _readers(node)
+    while left:
+        reader = left.pop()
+        if reader.op in ("Identity", "DisableCopyOnRead"):
+            left += _readers(reader)
+        else:
+            _read(graph, reader, constant, tensor)
+
+
+def _readers(node: Node) -> list[Node]:
+    """What reads the outputs of a node, the last first."""
+    return [reader for value in node.outputs for reader, _ in value.uses][::-1]
 
 
 def _read(graph: Graph, reader: Node, constant: Value, tensor: Tensor) -> None:
@@ -191,9 +258,6 @@ def _read(graph: Graph, reader: Node, constant: Value, tensor: Tensor) -> None:
     build = Builder(graph, reader.name, reader.origin)
     if reader.op == "ReadVariableOp":
         graph.replace(reader.output, constant)
-    elif reader.op in ("Identity", "DisableCopyOnRead"):
-        for other, _ in [use for value in reader.outputs for use in list(value.uses)]:
-            _read(graph, other, constant, tensor)
     elif reader.op == "ResourceGather":
         batch = reader.attrs.get("batch_dims", 0)
         attrs: Attrs = {"batch_dims": batch, "Tparams": tensor.dtype, "Taxis": "int32"}

@@ -12,6 +12,7 @@ from tfjs.ops.definitions import definition
 from tfjs.ops.support import is_dynamic, tfjs_op, usable
 from tfjs.passes.backends import backend_notes
 from tfjs.passes.control import resolve_control_flow, tie_to_branches
+from tfjs.passes.differences import difference_notes, rounding_notes
 from tfjs.passes.dtypes import map_dtypes
 from tfjs.passes.finalize import finalize
 from tfjs.passes.fold import fold
@@ -67,6 +68,7 @@ def legalize(
     outcome.notes += resolve_control_flow(model, control_flow)
     # The rules reckon with TF.js's dtypes, and need the shapes that folding has found.
     graphs = _graphs(model)
+    outcome.notes += rounding_notes(graphs)
     problems = [problem for graph in graphs for problem in map_dtypes(graph)]
     for graph in graphs:
         rewrites, found = apply_rules(graph, RULES)
@@ -123,7 +125,7 @@ def _how_it_runs(graphs: Sequence[Graph]) -> list[str]:
     notes = []
     if dynamic:
         notes.append(f"only executeAsync runs the model, because of {', '.join(dynamic)}")
-    return [*notes, *backend_notes(graphs)]
+    return [*notes, *backend_notes(graphs), *difference_notes(graphs)]
 
 
 def _output_names(graph: Graph) -> list[str]:

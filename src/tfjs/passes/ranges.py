@@ -95,7 +95,7 @@ def _of_constant(value: Value) -> Range:
     array = constant_array(value)
     if array is None or array.dtype.kind not in "iu":
         return _ANY
-    return Range(int(array.min(initial=0)), int(array.max(initial=0)))
+    return Range(int(array.min()), int(array.max())) if array.size else Range(0, 0)
 
 
 def _hull(*ranges: Range) -> Range:

@@ -111,8 +111,10 @@ def apply_rules(graph: Graph, sets: Sequence[RuleSet]) -> tuple[list[Rewrite], l
             continue
         if node.op not in rules:
             rules[node.op] = [rule for entry in sets for rule in entry.rules.get(node.op, ())]
-        made = _first(graph, node, rules[node.op], [] if node in own else rewrites, problems)
         left -= 1
+        if not rules[node.op]:
+            continue
+        made = _first(graph, node, rules[node.op], [] if node in own else rewrites, problems)
         if left < 0:
             raise ConversionError(f"the rules for {node.op} never come to an end", where=node.name)
         own.update(made)

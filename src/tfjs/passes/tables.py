@@ -12,7 +12,7 @@ import numpy as np
 
 from tfjs.errors import CorruptFileError, UnsupportedError
 from tfjs.io.files import read_bytes
-from tfjs.ir.graph import Graph, GraphModel, Node, constant_of
+from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, constant_of
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import constant_array
 
@@ -106,7 +106,8 @@ def _import_of(model: GraphModel, graph: Graph, node: Node, table: Node) -> Node
     file = None if name is None else model.assets.get(bytes(name.item()).decode(errors="replace"))
     if file is None:
         raise CorruptFileError(f"the file of the table {table.name!r} is not among the assets")
-    keys, values = _read(file, node, table)
+    dtypes = (table.attrs["key_dtype"], table.attrs["value_dtype"])
+    keys, values = read_vocabulary(file, node.attrs, dtypes)
     known = [
         node.inputs[0],
         graph.constant(keys, name=f"{node.name}/keys"),
@@ -118,24 +119,35 @@ def _import_of(model: GraphModel, graph: Graph, node: Node, table: Node) -> Node
     )
 
 
-def _read(file: Path, node: Node, table: Node) -> tuple[Array, Array]:
-    """Keys and values from a vocabulary file; how lines are read: lookup_util.cc in TensorFlow."""
+def read_vocabulary(file: Path, attrs: Attrs, dtypes: tuple[str, str]) -> tuple[Array, Array]:
+    """Keys and values from a vocabulary file.
+
+    How lines are read: tensorflow/core/kernels/lookup_util.cc.
+
+    Args:
+        file: the file.
+        attrs: the attributes of the node that reads it into a table.
+        dtypes: those of keys and values.
+
+    Raises:
+        CorruptFileError: the file has too few lines or columns, or no numbers where these belong.
+    """
     data = read_bytes(file, limit=_LARGEST_FILE).replace(b"\r", b"")
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    size = node.attrs.get("vocab_size", -1)
+    size = attrs.get("vocab_size", -1)
     if size >= 0:
         if len(lines) < size:
             raise CorruptFileError(f"has {len(lines)} lines, {size} were expected", where=str(file))
         lines = lines[:size]
-    offset = node.attrs.get("offset", 0)
-    delimiter = node.attrs.get("delimiter", b"\t")
-    columns = []
-    for which in ("key", "value"):
-        index, dtype = node.attrs[f"{which}_index"], table.attrs[f"{which}_dtype"]
-        columns.append(_column(lines, index, dtype, delimiter, offset, str(file)))
-    return columns[0], columns[1]
+    offset = attrs.get("offset", 0)
+    delimiter = attrs.get("delimiter", b"\t")
+    keys, values = (
+        _column(lines, attrs[name], dtype, delimiter, offset, str(file))
+        for name, dtype in zip(("key_index", "value_index"), dtypes, strict=True)
+    )
+    return keys, values
 
 
 def _column(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tfjs.runtime.engine import Runner
 from tfjs.verification.compare import Difference, bound_of, difference
 from tfjs.verification.cost import multiplications
 from tfjs.verification.inputs import fed_in_order, plausible_inputs
+from tfjs.verification.weights import WeightError
 
 # What is run without being asked for: some two seconds for three runs on two cores.
 MOST_MULTIPLICATIONS = 5 << 30
@@ -34,11 +35,13 @@ class Verification:
     Attributes:
         outputs: how each output differs.
         skipped: why the models were not run; None where they were.
+        weights: how far quantised weights are from the source's, the worst first.
         feeds: what was fed, by the name of the source's input nodes.
     """
 
     outputs: list[Difference] = field(default_factory=list)
     skipped: str | None = None
+    weights: list[WeightError] = field(default_factory=list)
     feeds: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -58,6 +61,7 @@ class Verification:
             "skipped": self.skipped,
             "inputs": self.inputs,
             "outputs": [entry.to_dict() for entry in self.outputs],
+            "weights": [asdict(entry) for entry in self.weights],
         }
 
     @property

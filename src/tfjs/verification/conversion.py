@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tfjs.errors import ConversionError, TfjsError, UnsupportedError, VerificationError
 from tfjs.formats.base import Content, Format, ReadOptions, WriteOptions
+from tfjs.formats.tensors import tensors_of
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.weights import WeightsOnly
 from tfjs.runtime.prepare import runnable
 from tfjs.verification.check import Verification, too_large, verify
 from tfjs.verification.compare import Difference
+from tfjs.verification.weights import weight_errors
 
 
 class Check:
@@ -37,6 +40,7 @@ class Check:
             self._bound = np.inf
         self.found = Verification()
         self._source: GraphModel | None = None
+        self._weights = tensors_of(source) if options.quantize else {}
         try:
             self._source = self._reference(source)
         except UnsupportedError as error:
@@ -70,6 +74,12 @@ class Check:
             raise VerificationError(
                 f"what was written cannot be read back: {error.message}", where=error.where
             ) from error
+        self._run(content)
+        if self._weights:
+            self.found = replace(self.found, weights=weight_errors(self._weights, content))
+        complain(self.found)
+
+    def _run(self, content: Content) -> None:
         if self._source is None or isinstance(content, WeightsOnly):
             return
         try:
@@ -80,7 +90,6 @@ class Check:
             raise VerificationError(
                 f"what was written does not run: {error.message}", where=error.where
             ) from error
-        complain(self.found)
 
 
 def complain(found: Verification) -> None:

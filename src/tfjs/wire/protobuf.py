@@ -7,6 +7,7 @@ same messages collide with those of a user's TensorFlow.
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from tfjs.errors import CorruptFileError
@@ -62,8 +63,11 @@ def parse_text(full_name: str, text: str | bytes, where: str | None) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        return text_format.Parse(text, message_class(full_name)(), descriptor_pool=_pool())
-    except (text_format.ParseError, ValueError, RecursionError) as error:
+        with warnings.catch_warnings():
+            # Python warns of escapes that are none, and protobuf lets it.
+            warnings.filterwarnings("error", "invalid .*escape", DeprecationWarning)
+            return text_format.Parse(text, message_class(full_name)(), descriptor_pool=_pool())
+    except (text_format.ParseError, ValueError, RecursionError, DeprecationWarning) as error:
         raise CorruptFileError(_complaint(full_name, error), where=where) from error
 
 
@@ -80,6 +84,7 @@ def parse_json(full_name: str, value: Any, where: str | None) -> Any:
     except (
         json_format.ParseError,
         AttributeError,
+        OverflowError,
         TypeError,
         ValueError,
         RecursionError,

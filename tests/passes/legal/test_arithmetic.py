@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from tests.support.graph_roundtrip import Case, booleans, floats, integers
+from tests.support.graph_roundtrip import Case, Converted, booleans, floats, integers
 from tests.support.tfjs_runtime import TfjsRuntime
 
 X, Y = floats(2, 3, 4), floats(2, 3, 4, seed=1)
 SOME_ZEROS = np.where(X > 0.5, 0, X).astype(np.float32)
 N = integers(-20, 20, 30)
 BIG = np.array([5001, -4097, 12345, 0], np.int32)
+HUGE = np.array([100000007, 2**31 - 1, -(2**31), 2**24 + 1, 123456789, -123456789], np.int32)
 DIVISORS = np.where(integers(-7, 7, 30) == 0, 3, integers(-7, 7, 30))
 
 CASES = {
@@ -24,6 +26,24 @@ CASES = {
     ),
     "floor division of floats": Case(lambda tf, x, y: x // y, X, Y, rule="float_floor_division"),
     "floor division of integers": Case(lambda tf, x, y: x // y, N, DIVISORS),
+    **{
+        f"floor division of large integers by {divisor}": Case(
+            lambda tf, x, divisor=divisor: x // divisor, HUGE, rule="division_of_large_integers"
+        )
+        for divisor in (1, 2, 3, -7, 1000, 1 << 22)
+    },
+    "truncating division of large integers": Case(
+        lambda tf, x: tf.truncatediv(x, [3, -7, 11, 2, 1000, 997]), HUGE, rule="integer_division"
+    ),
+    "a mean of large integers": Case(
+        lambda tf, x: tf.raw_ops.Mean(input=x, axis=0), HUGE[:3], rule="integer_mean"
+    ),
+    **{
+        f"large integers times {factor}": Case(
+            lambda tf, x, factor=factor: x * factor, HUGE, rule="product_of_large_integers"
+        )
+        for factor in (-1640531535, 2**31 - 1, 1 << 23, -(2**31))
+    },
     "C's remainder of integers": Case(
         lambda tf, x, y: tf.raw_ops.TruncateMod(x=x, y=y), N, DIVISORS, rule="truncated_remainder"
     ),
@@ -180,3 +200,19 @@ def test_answers_as_tensorflow(
     tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, name: str
 ) -> None:
     CASES[name].run(tensorflow, tfjs_runtime)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda tf, x: tf.cast(x > 0, tf.int32) * 123456789 + x % 1000 * 2000000 + x * 4000,
+        lambda tf, x: (x % 1000) // 3 + tf.shape(x)[0] * 4000 // 7 + x // (1 << 23),
+    ],
+)
+def test_integers_that_stay_small_are_left_alone(
+    tensorflow: ModuleType, function: Callable[..., object]
+) -> None:
+    spec = tensorflow.TensorSpec([None], tensorflow.int32)
+    converted = Converted(tensorflow, lambda x: function(tensorflow, x), [spec])
+    rules = {entry.rule for entry in converted.outcome.rewrites}
+    assert not {"division_of_large_integers", "product_of_large_integers"} & rules

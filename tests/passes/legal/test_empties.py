@@ -34,6 +34,21 @@ CASES = {
         np.zeros((0, 3), np.float32),
         rule="nothing_multiplied",
     ),
+    **{
+        f"slices to nothing of {'free' if free else 'known'} size": Case(
+            lambda tf, x: (x[3:1], x[:, -1:-3], x[:, 1, 2:0], x[2:1, ..., None], x[1:3:2]),
+            floats(4, 3, 4),
+            rule="sliced_to_nothing" if free else None,
+            free=[[None] * 3] if free else None,
+        )
+        for free in (True, False)
+    },
+    "a free size beside 0": Case(
+        lambda tf, x: tf.concat([tf.reshape(x, [-1, 0, 2]), tf.zeros([3, 1, 2])], 1),
+        NOTHING,
+        rule="reshaped_nothing",
+        free=[[None] * 3],
+    ),
     "beside what is there": Case(lambda tf, x: tf.concat([x, x[:, 3:]], 1), floats(2, 3)),
 }
 

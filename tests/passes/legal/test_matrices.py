@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.graph_roundtrip import Case, floats, integers
+from tests.support.graph_roundtrip import Case, Converted, floats, integers
 from tests.support.tfjs_runtime import TfjsRuntime
 
 CLOSE: dict[str, Any] = {"rtol": 2e-6, "atol": 2e-6}
@@ -28,6 +28,23 @@ CASES = {
         integers(-9, 9, 2, 4, 3),
         rule="product_of_two_dtypes",
     ),
+    **{
+        f"product of batches {first} and {second}": Case(
+            lambda tf, x, y: tf.matmul(x, y),
+            floats(*first, 2, 3),
+            floats(*second, 3, 4),
+            free=[[None] * (len(first) + 2), [None] * (len(second) + 2)],
+            rule="product_of_broadcast_batches",
+            **CLOSE,
+        )
+        for first, second in [
+            ((2, 1), (1, 5)),
+            ((2, 3), (2, 1)),
+            ((2, 3), (2, 3)),
+            ((3,), (2, 1)),
+            ((1, 3), (2, 3)),
+        ]
+    },
     "sparse product": Case(
         lambda tf, x, y: tf.raw_ops.SparseMatMul(a=x, b=y, transpose_b=True),
         floats(3, 4),
@@ -175,3 +192,29 @@ def test_answers_as_tensorflow(
     tensorflow: ModuleType, tfjs_runtime: TfjsRuntime, name: str
 ) -> None:
     CASES[name].run(tensorflow, tfjs_runtime)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "spread"),
+    [
+        ([None, None], [None, None], True),
+        ([None, 8], [None, 8], False),
+        ([None, 8], [1, None], False),
+        ([1, None], [None, 1], True),
+        ([None], [None], False),
+        ([None], [1, None], False),
+        ([None, None], [1, 1], False),
+        ([None, 2], [2, 2], False),
+        ([2, None], [2, 3], True),
+        ([], [None, None], False),
+    ],
+)
+def test_batches_are_spread_where_they_may_have_to_be(
+    tensorflow: ModuleType, first: list[int | None], second: list[int | None], spread: bool
+) -> None:
+    tf = tensorflow
+    specs = [tf.TensorSpec([*first, 2, 3]), tf.TensorSpec([*second, 3, 4])]
+    converted = Converted(tf, tf.linalg.matmul, specs)
+    rules = {entry.rule for entry in converted.outcome.rewrites}
+    assert ("product_of_broadcast_batches" in rules) == spread
+    assert not converted.outcome.notes

@@ -27,6 +27,13 @@ CASES = {
         for axis in (-1, 0, 1)
         for depth in (1, 2, 5)
     },
+    "counts of nothing, whose size is free": Case(
+        lambda tf, x: tf.unique_with_counts(x)[::2],
+        np.zeros(0, np.int32),
+        free=[[None]],
+        rule="unique_with_counts",
+        dynamic=True,
+    ),
     "one-hot of int64": Case(
         lambda tf, x: tf.one_hot(tf.cast(x, tf.int64), 5, dtype=tf.int64), INDICES
     ),

@@ -10,34 +10,35 @@ from tfjs.ir.tensor import Array
 _n = Numbers(12)
 
 
-def _regular(*shape: int, dtype: str = "float32") -> Array:
+def regular(*shape: int, dtype: str = "float32") -> Array:
     """Matrices far from singular."""
     return (_n.any(dtype, *shape) + 4 * np.eye(shape[-1])).astype(dtype)
 
 
-def _positive(*shape: int) -> Array:
+def positive(*shape: int) -> Array:
+    """Symmetric matrices whose eigenvalues are positive."""
     matrices = _n.floats(*shape)
     return (matrices @ np.swapaxes(matrices, -1, -2) + np.eye(shape[-1])).astype(np.float32)
 
 
 CASES: list[Case] = [
     *(
-        case("MatrixInverse", _regular(2, 3, 3, dtype=dtype), adjoint=adjoint, label=f"{adjoint}")
+        case("MatrixInverse", regular(2, 3, 3, dtype=dtype), adjoint=adjoint, label=f"{adjoint}")
         for dtype in ("float32", "float64", "complex64")
         for adjoint in (False, True)
     ),
-    case("Cholesky", _positive(2, 3, 3), rtol=1e-4),
-    case("MatrixDeterminant", _regular(2, 3, 3)),
-    case("LogMatrixDeterminant", _regular(2, 3, 3)),
+    case("Cholesky", positive(2, 3, 3), rtol=1e-4),
+    case("MatrixDeterminant", regular(2, 3, 3)),
+    case("LogMatrixDeterminant", regular(2, 3, 3)),
     *(
-        case("MatrixSolve", _regular(2, 3, 3, dtype=dtype), _n.any(dtype, 2, 3, 2), adjoint=adjoint)
+        case("MatrixSolve", regular(2, 3, 3, dtype=dtype), _n.any(dtype, 2, 3, 2), adjoint=adjoint)
         for dtype in ("float32", "complex64")
         for adjoint in (False, True)
     ),
     *(
         case(
             "MatrixTriangularSolve",
-            _regular(2, 3, 3, dtype=dtype),
+            regular(2, 3, 3, dtype=dtype),
             _n.any(dtype, 2, 3, 2),
             lower=lower,
             adjoint=adjoint,
@@ -47,14 +48,14 @@ CASES: list[Case] = [
         for lower in (False, True)
         for adjoint in (False, True)
     ),
-    case("MatrixTriangularSolve", _regular(3, 3), _n.floats(2, 3, 1)),
+    case("MatrixTriangularSolve", regular(3, 3), _n.floats(2, 3, 1)),
     case("MatrixSolveLs", _n.floats(4, 3), _n.floats(4, 2), float64(0.1)),
     *(case("Qr", _n.floats(2, 4, 3), full_matrices=full) for full in (False, True)),
     *(case("Svd", _n.floats(2, 4, 3), full_matrices=full) for full in (False, True)),
     case("Svd", _n.floats(4, 3), compute_uv=False, dynamic=True),
-    case("SelfAdjointEigV2", _positive(2, 3, 3)),
-    case("SelfAdjointEigV2", _positive(3, 3), compute_v=False, dynamic=True),
-    case("Lu", _regular(2, 3, 3)),
-    case("MatrixSquareRoot", _positive(2, 3, 3)),
+    case("SelfAdjointEigV2", positive(2, 3, 3)),
+    case("SelfAdjointEigV2", positive(3, 3), compute_v=False, dynamic=True),
+    case("Lu", regular(2, 3, 3)),
+    case("MatrixSquareRoot", positive(2, 3, 3)),
     case("TridiagonalSolve", _n.floats(2, 3, 4), _n.floats(2, 4, 2)),
 ]

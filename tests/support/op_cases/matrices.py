@@ -126,4 +126,12 @@ CASES: list[Case] = [
         for align in _ALIGN
     ),
     case("MatrixSetDiagV2", _n.floats(3, 3), _n.floats(2, 3), int32([-1, 0]), fixed=[2]),
+    case(
+        "_FusedMatMul",
+        _n.floats(2, 3),
+        _n.floats(3, 4),
+        [_n.floats(4)],
+        fused_ops=[b"BiasAdd", b"Relu"],
+        num_args=1,
+    ),
 ]

@@ -5,6 +5,8 @@ Source of what TF.js does: `runtime_contract.md` 1.11 and D4, D5, D9 of section 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
@@ -67,16 +69,21 @@ def division_of_large_integers(node: Node, build: Builder) -> list[Value] | None
     if x.dtype != "int32" or divisor is None or divisor.size == 0:
         return None
     sizes = np.abs(divisor.astype(np.int64))
-    if sizes.min() < 2 or sizes.max() > _MOST_DIVISOR:
+    if sizes.min() == 0 or sizes.max() > _MOST_DIVISOR:
         return None
-    if range_of(x).most <= MOST_IN_SINGLE or is_divided_again(node) or _divides_again(node):
+    if range_of(x).most <= MOST_IN_SINGLE or divides_well(node):
         return None
     quotient = make(build, "FloorDiv", x, y)
     rest = make(build, "Sub", x, make(build, "Mul", quotient, y))
     return [make(build, "AddV2", quotient, make(build, "FloorDiv", rest, y))]
 
 
-def is_divided_again(node: Node) -> bool:
+def divides_well(node: Node) -> bool:
+    """Whether an integer quotient is one of the two that `division_of_large_integers` makes."""
+    return _is_divided_again(node) or _divides_again(node)
+
+
+def _is_divided_again(node: Node) -> bool:
     """Whether what an integer quotient leaves, x - quotient * y, is divided by y in turn."""
     x, y = node.inputs
     for product, _ in node.output.uses:
@@ -94,7 +101,7 @@ def _divides_again(node: Node) -> bool:
     rest = node.inputs[0].node
     product = rest.inputs[1].node if rest.op == "Sub" else None
     quotient = product.inputs[0].node if product is not None and product.op == "Mul" else None
-    return quotient is not None and quotient.op == "FloorDiv" and is_divided_again(quotient)
+    return quotient is not None and quotient.op == "FloorDiv" and _is_divided_again(quotient)
 
 
 @RULES.rule("Mul")
@@ -248,7 +255,16 @@ def integer_mean(node: Node, build: Builder) -> list[Value] | None:
         return None
     keep = node.attrs.get("keep_dims", False)
     total = make(build, "Sum", x, axes, keep_dims=keep)
-    count = make(build, "Sum", make(build, "OnesLike", x), axes, keep_dims=keep)
+    known = constant(axes)
+    sizes = (
+        [None]
+        if known is None or x.shape is None
+        else [x.shape[axis] for axis in {int(item) % len(x.shape) for item in known.reshape(-1)}]
+    )
+    if None in sizes:
+        count = make(build, "Sum", make(build, "OnesLike", x), axes, keep_dims=keep)
+    else:
+        count = build.constant(np.int32(math.prod(size or 0 for size in sizes)))
     return [truncated_quotient(build, total, count)]
 
 

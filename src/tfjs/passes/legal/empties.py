@@ -10,7 +10,7 @@ import numpy as np
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ops.base import all_ops
 from tfjs.ops.build import Builder
-from tfjs.passes.legal.common import axes_of, check_table
+from tfjs.passes.legal.common import axes_of, check_table, constant, make
 from tfjs.passes.rules import RuleSet
 
 RULES = RuleSet()
@@ -74,6 +74,50 @@ def nothing_reduced(node: Node, build: Builder) -> list[Value] | None:
     if not any(x.shape[axis] == 0 for axis in axes) or _in_frames(build):
         return None
     return [_constant(build, result, _OF_NOTHING[node.op])]
+
+
+@RULES.rule("StridedSlice")
+def sliced_to_nothing(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js ends where a slice ends before it begins: it ends there instead. Exact."""
+    begin, end, strides = (constant(value) for value in node.inputs[1:])
+    if begin is None or end is None or strides is None:
+        return None
+    masks = _masked(node)
+    nothing = (strides > 0) & ((begin < 0) == (end < 0)) & (end < begin)
+    nothing &= (masks >> np.arange(len(begin))) & 1 == 0
+    if not nothing.any():
+        return None
+    x, first, _, steps = node.inputs
+    last = np.where(nothing, begin, end).astype(begin.dtype)
+    result = make(build, "StridedSlice", x, first, last, steps, **node.attrs)
+    result.shape = node.output.shape if result.shape is None else result.shape
+    return [result]
+
+
+def _masked(node: Node) -> int:
+    """Which entries of a StridedSlice say nothing by their bounds."""
+    names = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    found = 0
+    for name in names:
+        found |= int(node.attrs.get(name, 0))
+    return found
+
+
+@RULES.rule("Reshape")
+def reshaped_nothing(node: Node, build: Builder) -> list[Value] | None:
+    """TF.js finds no size beside one of 0: it follows from those that are not 0. Exact."""
+    x, target = node.inputs
+    sizes = constant(target)
+    if sizes is None or not {0, -1} <= {*sizes.tolist()}:
+        return None
+    shape = make(build, "Shape", x, out_type="int32")
+    counted = make(build, "Prod", make(build, "Maximum", shape, 1), [0])
+    others = math.prod(int(size) for size in sizes if size > 0)
+    free = make(build, "FloorDiv", counted, np.int32(others))
+    items = [free if size == -1 else np.int32(size) for size in sizes]
+    result = build.reshape(x, make(build, "Pack", *items, axis=0))
+    result.shape = tuple(None if size == -1 else int(size) for size in sizes)
+    return [result]
 
 
 @RULES.rule("MatMul", "BatchMatMul", "BatchMatMulV2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import Node, Shape, Value
+from tfjs.ir.graph import Node, Value
 from tfjs.ir.graph import constant_of as tensor_of
 from tfjs.ir.tensor import Array, DerivedTensor
 from tfjs.ops.build import Builder
@@ -24,6 +23,7 @@ from tfjs.passes.legal.common import (
     shape_of,
     size_at,
     sizes_of,
+    times,
     vector,
 )
 from tfjs.passes.rules import CannotExpress, RuleSet
@@ -76,13 +76,14 @@ def product_not_of_floats(node: Node, build: Builder) -> list[Value] | None:
 def product_of_broadcast_batches(node: Node, build: Builder) -> list[Value] | None:
     """TF.js takes the larger number of matrices for that of the result. Exact.
 
-    That is right where the batches are alike, or one has those that the other ends with.
+    That is right where the batches are alike, or one has those that the other ends with. Where
+    they may be neither, they are brought to the same sizes, which costs nothing if they have them.
     """
     shapes = [value.shape for value in node.inputs]
     if shapes[0] is None or shapes[1] is None or node.inputs[0].dtype != "float32":
         return None
     batches = [shape[:-2] for shape in shapes if shape is not None]
-    if any(_ends_with(*pair) for pair in (batches, batches[::-1])):
+    if _repeats(batches[0], batches[1]):
         return None
     together = _together(build, *node.inputs)
     spread = []
@@ -93,7 +94,16 @@ def product_of_broadcast_batches(node: Node, build: Builder) -> list[Value] | No
             value = make(build, "BroadcastTo", value, vector(build, sizes))
             value.shape = known
         spread.append(value)
-    return [make(build, "BatchMatMulV2", *spread, **_flags(node))]
+    first, second = (shape_of(value)[:-2] for value in spread)
+    if _repeats(first, second):
+        return [make(build, "BatchMatMulV2", *spread, **_flags(node))]
+    # Of one axis it is known that they are alike.
+    count = times(build, *together)
+    flat = [reshape(build, value, [count, *sizes_of(build, value)[-2:]]) for value in spread]
+    for value, whole in zip(flat, spread, strict=True):
+        value.shape = (None, *shape_of(whole)[-2:])
+    made = make(build, "BatchMatMulV2", *flat, **_flags(node))
+    return [reshape(build, made, [*together, *sizes_of(build, made)[-2:]])]
 
 
 def _together(build: Builder, x: Value, y: Value) -> list[Size]:
@@ -113,16 +123,33 @@ def _together(build: Builder, x: Value, y: Value) -> list[Size]:
     return result
 
 
-def _ends_with(whole: Shape, end: Shape) -> bool:
-    """Whether batches repeat those of a smaller tensor as they stand."""
-    assert whole is not None
-    assert end is not None
-    end = end[sum(1 for _ in itertools.takewhile(lambda size: size == 1, end)) :]
-    # A size that is not known may be 1: it is taken for that of the other.
-    return len(end) <= len(whole) and all(
-        mine == other or None in (mine, other)
-        for mine, other in zip(whole[len(whole) - len(end) :], end, strict=True)
+def _repeats(first: Sequence[int | None], second: Sequence[int | None]) -> bool:
+    """Whether batches are alike or one repeats as it stands, whatever the unknown sizes are."""
+    rank = max(len(first), len(second))
+    pairs = zip(
+        *([*[1] * (rank - len(batch)), *batch] for batch in (first, second)),
+        strict=True,
     )
+    before: set[str] = set()
+    for mine, other in pairs:
+        spread = _spread(mine, other)
+        # What is spread along an axis must be so along all axes before it.
+        if any(before - {side} for side in spread & {"first", "second"}):
+            return False
+        before |= spread
+    return True
+
+
+def _spread(mine: int | None, other: int | None) -> set[str]:
+    """Which of two batches may be spread along an axis: "first", "second", "none"."""
+    found = set()
+    if mine in (1, None) and other != 1:
+        found.add("first")
+    if other in (1, None) and mine != 1:
+        found.add("second")
+    if mine != 1 and other != 1:
+        found.add("none")
+    return found
 
 
 def _flags(node: Node) -> dict[str, Any]:

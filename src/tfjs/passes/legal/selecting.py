@@ -116,7 +116,10 @@ def unique_with_counts(node: Node, build: Builder) -> list[Value]:
     values, places = makes(build, "UniqueV2", x, axis)
     counts = node.outputs[2]
     if is_used(build.graph, counts):
-        width = make(build, "AddV2", make(build, "Max", places, [0], keep_dims=True), 1)
+        if x.shape is not None and len(x.shape) == 1:
+            width = make(build, "Shape", values, out_type="int32")
+        else:
+            width = make(build, "AddV2", make(build, "Max", places, [0], keep_dims=True), 1)
         ones = make(build, "OnesLike", places)
         counts = make(build, "ScatterNd", expand(build, places, 1), ones, width)
     return [values, places, counts]
