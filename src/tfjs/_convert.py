@@ -32,6 +32,7 @@ from tfjs.live import is_live_model, saved
 if TYPE_CHECKING:
     from tfjs.verification.check import Verification
 
+_PROBLEMS_TOLD = 3
 # What the options of readers are called in the command and in `convert`.
 _OPTION = {
     "weights": "a weights file",
@@ -265,8 +266,8 @@ def write(content: Content, path: Path, writer: Format, options: WriteOptions) -
         kind = "a graph" if isinstance(content, GraphModel) else "no graph"
         raise UnsupportedError(
             f"the source is {kind}, and cannot become a {writer.title}",
-            hint="graphs become TF.js graph models, SavedModels and frozen graphs; for a "
-            "SavedModel of a Keras model, convert what model.export('folder') writes",
+            hint="graphs become TF.js graph models, SavedModels and frozen graphs; layers become "
+            "any of these and Keras's files",
         )
     for name in _GRAPH_FORMATS.get(writer.name, _OF_GRAPHS):
         if getattr(options, name) != getattr(WriteOptions(), name):
@@ -417,8 +418,44 @@ def converted(
         VerificationError: the result answers something else than the source.
         UsageError, UnsupportedError, ConversionError: as `writer_for` and `write` raise them.
     """
+    writer = writer_for(dest, to, source.content)
+    try:
+        return _converted(source, dest, writer, options, verify=verify)
+    except UnsupportedError as refusal:
+        if to is not None or writer.name != "tfjs-layers" or not refusal.problems:
+            raise
+        return _as_graph(source, dest, options, refusal, verify=verify)
+
+
+def _as_graph(
+    source: Opened, dest: Path, options: WriteOptions, refusal: UnsupportedError, *, verify: bool
+) -> Report:
+    """Write layers that TF.js does not have as a graph, and say so; else the refusal stands."""
+    assert isinstance(source.content, LayersModel)
+    try:
+        lower(source.content)
+    except UnsupportedError as error:
+        # What no graph holds either is what is in the way.
+        raise UnsupportedError(
+            "the model can be expressed neither as a layers model nor as a graph model",
+            problems=error.problems,
+            hint=refusal.hint,
+        ) from None
+    report = _converted(source, dest, named("tfjs-graph"), options, verify=verify)
+    report.notes.insert(0, f"a graph model, since TF.js has no such layers: {_few(refusal)}")
+    return report
+
+
+def _few(refusal: UnsupportedError) -> str:
+    more = len(refusal.problems) - _PROBLEMS_TOLD
+    told = "; ".join(refusal.problems[:_PROBLEMS_TOLD])
+    return f"{told} (and {more} more)" if more > 0 else told
+
+
+def _converted(
+    source: Opened, dest: Path, writer: Format, options: WriteOptions, *, verify: bool
+) -> Report:
     content = source.content
-    writer = writer_for(dest, to, content)
     layers, parameters = _counted(content)
     check = None
     if verify:

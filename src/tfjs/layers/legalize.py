@@ -35,8 +35,7 @@ from tfjs.layers.vocabulary import KERAS, has_layer, layer_keys, says_nothing
 CustomLayers = Literal["refuse", "keep"]
 
 GRAPH_ADVICE = (
-    "a TF.js graph model can hold what a layers model cannot; it is made from the SavedModel "
-    "that model.export('folder') writes"
+    "a TF.js graph model can hold more than a layers model: use --to tfjs-graph, or leave --to out"
 )
 
 _TRAINS = (
