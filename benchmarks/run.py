@@ -7,8 +7,9 @@
 
 The models are MobileNetV2 and ResNet50 with random weights, as Keras HDF5, as .keras and as
 SavedModel; a synthetic one of 2 GB, as Keras HDF5 and as .keras; a SavedModel of 3 GB; a frozen
-graph of 100 000 nodes. They stand in ~/.cache/tfjs-benchmarks (or --cache), 9 GB in all; --only
-makes and measures some of them. Only Python and what tools/envs.py installs is needed.
+graph of 100 000 nodes; two of 10 000 and 20 000 inputs and outputs. They stand in
+~/.cache/tfjs-benchmarks (or --cache), 9 GB in all; --only makes and measures some of them. Only
+Python and what tools/envs.py installs is needed.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ MODELS = {
     "synthetic_2gb": Model("make_synthetic.py", "2048", (".h5", ".keras")),
     "stack_3gb": Model("make_saved_model.py", "3072", (SAVED_MODEL,)),
     "graph_100k": Model("make_frozen_graph.py", "100000", (".pb",)),
+    # The second has twice the inputs and outputs of the first: it may take twice as long.
+    "ports_10k": Model("make_many_ports.py", "10000", (".pb",)),
+    "ports_20k": Model("make_many_ports.py", "20000", (".pb",)),
 }
 # What the official tool must be told of a source.
 OFFICIAL_OPTIONS = {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.live_graphs import placeholder
 from tfjs.errors import CorruptFileError
-from tfjs.ir.graph import Graph, Node, Type, constant_of
+from tfjs.ir.graph import Graph, Node, Type, Value, constant_of
 
 FLOAT = Type("float32", (2,))
 
@@ -122,3 +122,45 @@ def test_any_order_of_edges_is_walked_in_order(edges: list[tuple[int, int]]) -> 
     place = {node: index for index, node in enumerate(graph.ordered())}
     assert len(place) == len(nodes)
     assert all(place[value.node] < place[node] for node in nodes for value in node.inputs)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["append", "delete", "insert", "set", "replace", "assign", "extend"]),
+            st.integers(0, 5),
+            st.integers(0, 5),
+        ),
+        max_size=30,
+    )
+)
+def test_outputs_are_found_however_they_were_changed(steps: list[tuple[str, int, int]]) -> None:
+    graph = Graph()
+    nodes = [placeholder(graph, f"n{index}", "float32", ()) for index in range(6)]
+    values = [node.output for node in nodes]
+    plain: list[Value] = []
+    for step, first, second in steps:
+        place = first % len(plain) if plain else 0
+        if step == "append":
+            graph.outputs.append(values[first])
+            plain.append(values[first])
+        elif step == "insert":
+            graph.outputs.insert(place, values[second])
+            plain.insert(place, values[second])
+        elif step == "extend":
+            graph.outputs += [values[first], values[second]]
+            plain += [values[first], values[second]]
+        elif step == "assign":
+            graph.outputs = [values[first], *graph.outputs[:4]]
+            plain = [values[first], *plain[:4]]
+        elif step == "replace":
+            graph.replace(values[first], values[second])
+            plain = [values[second] if item is values[first] else item for item in plain]
+        elif plain and step == "set":
+            graph.outputs[place] = plain[place] = values[second]
+        elif plain:
+            del graph.outputs[place]
+            del plain[place]
+        assert graph.outputs == plain
+        assert [graph.is_output(value) for value in values] == [value in plain for value in values]
+        assert [graph.is_output(node) for node in nodes] == [value in plain for value in values]

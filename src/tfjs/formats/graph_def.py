@@ -7,7 +7,7 @@ function names values (`node:argument:index`): function.proto.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfjs.errors import CorruptFileError
@@ -24,12 +24,32 @@ _SMALL = 1 << 10
 _MOST_OUTPUTS = 1 << 18
 
 
+class _Kind(NamedTuple):
+    """What nodes of one operation with the same attributes have in common.
+
+    Attributes:
+        op: the operation; for a function that is called by its name, a call.
+        attrs: the attributes with their defaults.
+        definition: the signature; None for an operation that nobody knows.
+        types: of the outputs; none where there is no signature.
+        inputs: the dtype of each input; none where there is no signature.
+        has_tensors: whether tensors are among the attributes.
+    """
+
+    op: str
+    attrs: Attrs
+    definition: Definition | None
+    types: list[Type]
+    inputs: list[str | None]
+    has_tensors: bool
+
+
 class _Source(NamedTuple):
     """A node that is being built, with what it reads as the file says it."""
 
     node: Node
     proto: Any
-    definition: Definition | None
+    kind: _Kind
 
 
 class GraphReader:
@@ -57,6 +77,7 @@ class GraphReader:
             graph_def.library.function, "functions", lambda entry: entry.signature.name
         )
         self._own = {entry.name: _definition(entry) for entry in op_list}
+        self._kinds: dict[tuple[Any, ...], _Kind] = {}
 
     def __contains__(self, node: str) -> bool:
         return node in self._nodes
@@ -78,8 +99,13 @@ class GraphReader:
 
     def unread(self) -> list[str]:
         """The nodes of the main graph that no other reads, in the order of the file."""
-        read = {_name_of(text) for proto in self._nodes.values() for text in proto.input}
-        return [name for name in self._nodes if name not in read]
+        nodes = self._nodes
+        read = {
+            text if text in nodes else _name_of(text)
+            for proto in nodes.values()
+            for text in proto.input
+        }
+        return [name for name in nodes if name not in read]
 
     def graph(self, fetches: Iterable[str], targets: Iterable[str] = ()) -> Graph:
         """The part of the main graph that some values and nodes need.
@@ -128,7 +154,7 @@ class GraphReader:
         """The signature of an operation: TensorFlow's, else the file's own."""
         return definition(op) or self._own.get(op)
 
-    def called_directly(self, op: str) -> Definition | None:
+    def _called_directly(self, op: str) -> Definition | None:
         """The signature of a function that TF1 graphs call by its name as the operation."""
         proto = self._functions.get(op)
         return None if proto is None or definition(op) else _definition(proto.signature)
@@ -144,6 +170,44 @@ class GraphReader:
             raise CorruptFileError(
                 f"has nodes with more than {_MOST_OUTPUTS} outputs", where=self.where
             )
+
+    def kind(self, proto: Any) -> _Kind:
+        """Operation and attributes of a node, checked; nodes that have the same share them.
+
+        Raises:
+            ValueError: they do not fit the signature.
+            CorruptFileError: a shape or tensor among them makes no sense.
+        """
+        # A field of a message is a new object each time that it is read.
+        op, attrs = sys.intern(proto.op), proto.attr
+        # Each constant is one of its own, even where two are alike.
+        if op == "Const":
+            return self._kind(op, attrs)
+        told = [(name, attrs[name].SerializeToString()) for name in attrs if name[:1] != "_"]
+        key = (op, *told)
+        kind = self._kinds.get(key)
+        if kind is None:
+            kind = self._kind(op, attrs)
+            if not kind.has_tensors:
+                self._kinds[key] = kind
+        return kind
+
+    def _kind(self, op: str, protos: Mapping[str, Any]) -> _Kind:
+        function = self._called_directly(op)
+        known = function or self.definition_of(op)
+        attrs: Attrs = dict(known.defaults) if known else {}
+        attrs.update(_attrs(protos))
+        has_tensors = any(isinstance(value, Tensor) for value in attrs.values())
+        if known is None:
+            return _Kind(op, attrs, None, [], [], has_tensors)
+        if function is None:
+            check_attrs(op, known, attrs, complete=self.complete)
+        dtypes = known.output_dtypes(attrs)
+        shape = _output_shape(op, attrs)
+        types = [Type(dtype, None if index else shape) for index, dtype in enumerate(dtypes)]
+        if function is not None:
+            op, attrs = "StatefulPartitionedCall", {"f": FuncRef(op), "Tout": dtypes}
+        return _Kind(op, attrs, known, types, known.input_dtypes(attrs), has_tensors)
 
     def count(self, proto: Any, attrs: Attrs) -> None:
         """Count by how much the constants of a node are larger than what the file has of them.
@@ -203,7 +267,7 @@ class GraphReader:
                     f"refers to a node {name!r} that is not there", where=self.where
                 )
             found[name] = nodes[name]
-            left += [_name_of(text) for text in nodes[name].input]
+            left += [text if text in nodes else _name_of(text) for text in nodes[name].input]
         # In the order of the file, so that the result does not depend on who asks first.
         return [proto for name, proto in nodes.items() if name in found]
 
@@ -239,6 +303,9 @@ class _Builder:
 
     def value(self, text: str) -> Value:
         """The value that `node`, `node:1` or `node:argument:0` names."""
+        source = self._sources.get(text)
+        if source is not None and source.node.outputs:
+            return source.node.outputs[0]
         parts = text.split(":")
         node = self.node(parts[0])
         try:
@@ -246,7 +313,7 @@ class _Builder:
         except ValueError as error:
             raise self.reader.error(parts[0], error) from None
         source = self._sources.get(parts[0])
-        if source is not None and source.definition is None:
+        if source is not None and source.kind.definition is None:
             self.reader.count_outputs(max(0, index - len(node.outputs)))
             while len(node.outputs) <= index:
                 node.outputs.append(Value(node, len(node.outputs), Type(None)))
@@ -264,53 +331,45 @@ class _Builder:
         source = self._sources.get(parts[0])
         if source is None:
             raise ValueError(f"is read as {':'.join(parts)!r}, but is an argument")
-        if source.definition is None:
+        known = source.kind.definition
+        if known is None:
             names = self._unknown.setdefault(parts[0], {})
             return names.setdefault(f"{parts[1]}:{index}", len(names))
-        return source.definition.first_output(parts[1], source.node.attrs) + index
+        return known.first_output(parts[1], source.kind.attrs) + index
 
     def _make(self, proto: Any) -> None:
-        # A field of a message is a new string each time that it is read.
-        name, op = proto.name, sys.intern(proto.op)
+        name, graph, reader = proto.name, self.graph, self.reader
         if not name or ":" in name or name.startswith("^"):
-            raise self.reader.error(name, "is no name of a node")
-        if name in self.graph.nodes:
-            raise self.reader.error(name, "has the name of an argument")
-        function = self.reader.called_directly(op)
-        known = function or self.reader.definition_of(op)
-        attrs: Attrs = dict(known.defaults) if known else {}
+            raise reader.error(name, "is no name of a node")
+        if name in graph.nodes:
+            raise reader.error(name, "has the name of an argument")
         try:
-            attrs.update(_attrs(proto.attr))
-            if known is not None and function is None:
-                check_attrs(op, known, attrs, complete=self.reader.complete)
-            dtypes = known.output_dtypes(attrs) if known else []
+            kind = reader.kind(proto)
         except (ValueError, CorruptFileError) as error:
-            raise self.reader.error(name, error) from None
-        self.reader.count(proto, attrs)
-        self.reader.count_outputs(max(0, len(dtypes) - 1))
-        shapes = _output_shapes(op, attrs)
-        types = [Type(dtype, shapes if index == 0 else None) for index, dtype in enumerate(dtypes)]
-        if function is not None:
-            op, attrs = "StatefulPartitionedCall", {"f": FuncRef(op), "Tout": dtypes}
-        node = self.graph.add(op, [], attrs, types, name=name)
-        if op.startswith("Placeholder") and not proto.input:
-            self.graph.inputs.append(node)
-        self._sources[name] = _Source(node, proto, known)
+            raise reader.error(name, error) from None
+        if kind.has_tensors:
+            reader.count(proto, kind.attrs)
+        if len(kind.types) > 1:
+            reader.count_outputs(len(kind.types) - 1)
+        node = graph.add(kind.op, (), kind.attrs, kind.types, name=name)
+        if kind.op.startswith("Placeholder") and not proto.input:
+            graph.inputs.append(node)
+        self._sources[name] = _Source(node, proto, kind)
 
     def _connect(self, source: _Source) -> None:
-        texts = list(source.proto.input)
-        values = [self.value(text) for text in texts if not text.startswith("^")]
-        self.graph.set_inputs(source.node, values)
+        node, proto, kind = source
+        texts = list(proto.input)
+        values = [self.value(text) for text in texts if text[:1] != "^"]
+        self.graph.set_inputs(node, values)
         if len(values) < len(texts):
-            controls = dict.fromkeys(text[1:] for text in texts if text.startswith("^"))
-            source.node.controls = [self.node(name) for name in controls]
-        if source.definition is not None:
-            self._check_arity(source)
+            controls = dict.fromkeys(text[1:] for text in texts if text[:1] == "^")
+            node.controls = [self.node(name) for name in controls]
+        # What is exactly as the signature tells needs no look at what else would do.
+        if kind.definition is not None and [value.dtype for value in values] != kind.inputs:
+            self._check_inputs(node, kind.inputs)
 
-    def _check_arity(self, source: _Source) -> None:
-        node = source.node
+    def _check_inputs(self, node: Node, wanted: Sequence[str | None]) -> None:
         try:
-            wanted = source.definition.input_dtypes(node.attrs) if source.definition else []
             if len(node.inputs) != len(wanted):
                 raise ValueError(f"{node.op} takes {len(wanted)} inputs and has {len(node.inputs)}")
             if self.reader.complete:
@@ -360,7 +419,7 @@ def _argument_shape(proto: Any, index: int) -> Shape:
     return read_shape(shapes.list.shape[0]) if shapes and len(shapes.list.shape) == 1 else None
 
 
-def _output_shapes(op: str, attrs: Attrs) -> Shape:
+def _output_shape(op: str, attrs: Attrs) -> Shape:
     """The shape of what a source of values gives, which no rule infers."""
     if op == "Const":
         tensor = attrs.get("value")
@@ -372,9 +431,9 @@ def _output_shapes(op: str, attrs: Attrs) -> Shape:
 
 
 def _attrs(protos: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, proto in protos.items():
+    for name in protos:
         if not name.startswith("_"):
-            yield name, _attr(proto)
+            yield name, _attr(protos[name])
 
 
 def _attr(proto: Any) -> Any:

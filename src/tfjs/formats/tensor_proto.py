@@ -50,12 +50,14 @@ def read_shape(proto: Any) -> Shape:
     """
     if proto.unknown_rank:
         return None
-    if len(proto.dim) > MOST_DIMENSIONS:
-        raise CorruptFileError(f"has a shape of {len(proto.dim)} dimensions")
-    largest = max((dim.size for dim in proto.dim), default=0)
+    dims = proto.dim
+    if len(dims) > MOST_DIMENSIONS:
+        raise CorruptFileError(f"has a shape of {len(dims)} dimensions")
+    sizes = [dim.size for dim in dims]
+    largest = max(sizes, default=0)
     if largest > MOST_IN_AXIS:
         raise CorruptFileError(f"has a shape with the absurd size {largest}")
-    return tuple(None if dim.size < 0 else dim.size for dim in proto.dim)
+    return tuple([None if size < 0 else size for size in sizes])
 
 
 def read_tensor(proto: Any) -> Tensor:
@@ -64,19 +66,21 @@ def read_tensor(proto: Any) -> Tensor:
     Raises:
         CorruptFileError: the dtype is none of a tensor, or the values do not fill the shape.
     """
-    dtype = of_number(proto.dtype)
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if read_shape(proto.tensor_shape) is None or any(size < 0 for size in shape):
+    # Each look at a field of a message makes a new object of it.
+    number, told, content = proto.dtype, read_shape(proto.tensor_shape), proto.tensor_content
+    dtype = of_number(number)
+    if told is None or None in told:
         raise CorruptFileError("has a constant without a static shape")
+    shape = tuple([size for size in told if size is not None])
     if dtype == "string":
         return _strings(proto, shape)
     if dtype is None or dtype not in ITEM_SIZES:
-        raise CorruptFileError(f"has a constant of dtype {dtype or proto.dtype}")
+        raise CorruptFileError(f"has a constant of dtype {dtype or number}")
     size = math.prod(shape)
-    if proto.tensor_content:
-        if len(proto.tensor_content) != size * ITEM_SIZES[dtype]:
+    if content:
+        if len(content) != size * ITEM_SIZES[dtype]:
             raise CorruptFileError(
-                f"has a {dtype} constant of {list(shape)} in {len(proto.tensor_content)} bytes"
+                f"has a {dtype} constant of {list(shape)} in {len(content)} bytes"
             )
     elif size * ITEM_SIZES[dtype] > MOST_REPEATED:
         raise CorruptFileError(f"has a constant of the absurd shape {list(shape)}")
@@ -90,12 +94,12 @@ def read_tensor(proto: Any) -> Tensor:
 
 
 def _numbers(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array:
-    if proto.tensor_content:
+    content = proto.tensor_content
+    if content:
         if dtype == "bfloat16":
-            bits = np.frombuffer(proto.tensor_content, "<u2")
-            return widen_bfloat16(bits).reshape(shape)
+            return widen_bfloat16(np.frombuffer(content, "<u2")).reshape(shape)
         order = np.dtype(dtype).newbyteorder("<")
-        return np.frombuffer(proto.tensor_content, order).astype(dtype, copy=False).reshape(shape)
+        return np.frombuffer(content, order).astype(dtype, copy=False).reshape(shape)
     values = np.array(getattr(proto, _FIELDS[dtype]))
     if dtype.startswith("complex"):
         values = values[0::2] + 1j * values[1::2]

@@ -10,10 +10,10 @@ Attributes are Python values: int, float, bool, bytes (a string), str (a dtype s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -122,14 +122,55 @@ class Node:
         return f"<{self.op} {self.name}>"
 
 
+_Port = TypeVar("_Port", Node, Value)
+
+
+class _Ports(list[_Port]):
+    """Inputs or outputs of a graph: a list that is fast to search, however long it is."""
+
+    _places: dict[_Port, list[int]] | None = None
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._found()
+
+    def replace(self, old: _Port, new: _Port) -> None:
+        """Put an item in all places of another."""
+        places = self._found()
+        for index in places.get(old, ()):
+            list.__setitem__(self, index, new)
+            places.setdefault(new, []).append(index)
+        places.pop(old, None)
+
+    def _found(self) -> dict[_Port, list[int]]:
+        if self._places is None:
+            self._places = {}
+            for index, item in enumerate(self):
+                self._places.setdefault(item, []).append(index)
+        return self._places
+
+
+def _forgetting(change: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of lists that lets go of what was found before."""
+
+    def changed(ports: _Ports[Any], *arguments: Any) -> Any:
+        ports._places = None
+        return change(ports, *arguments)
+
+    return changed
+
+
+for _name in ("__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear", "extend"):
+    setattr(_Ports, _name, _forgetting(getattr(list, _name)))
+for _name in ("insert", "pop", "remove", "reverse"):
+    setattr(_Ports, _name, _forgetting(getattr(list, _name)))
+
+
 class Graph:
     """Nodes, and which of their values go in and out.
 
     Attributes:
         name: the name of a function; "" for the main graph.
         nodes: all nodes by name, in no particular order.
-        inputs: the `Placeholder` nodes that are fed, in order.
-        outputs: the values that are asked for, in order.
         output_names: what each output is called, in the same order.
         targets: nodes that run for what they do, not for what they give.
     """
@@ -137,11 +178,29 @@ class Graph:
     def __init__(self, name: str = "") -> None:
         self.name = name
         self.nodes: dict[str, Node] = {}
-        self.inputs: list[Node] = []
-        self.outputs: list[Value] = []
+        self._inputs: _Ports[Node] = _Ports()
+        self._outputs: _Ports[Value] = _Ports()
         self.output_names: list[str] = []
         self.targets: list[Node] = []
         self._counts: dict[str, int] = {}
+
+    @property
+    def inputs(self) -> list[Node]:
+        """The `Placeholder` nodes that are fed, in order."""
+        return self._inputs
+
+    @inputs.setter
+    def inputs(self, nodes: list[Node]) -> None:
+        self._inputs = _Ports(nodes)
+
+    @property
+    def outputs(self) -> list[Value]:
+        """The values that are asked for, in order."""
+        return self._outputs
+
+    @outputs.setter
+    def outputs(self, values: list[Value]) -> None:
+        self._outputs = _Ports(values)
 
     # Building --------------------------------------------------------------------------------
 
@@ -177,8 +236,10 @@ class Graph:
             name: its name; made unique where it is taken.
             origin: names of the source's nodes that it stands for; its own where empty.
         """
-        name = self.unique(name)
-        node = Node(op, name, dict(attrs), tuple(dict.fromkeys(origin)) or (name,))
+        if name in self.nodes:
+            name = self.unique(name)
+        named = tuple(dict.fromkeys(origin)) if origin else ()
+        node = Node(op, name, dict(attrs), named or (name,))
         node.outputs = [Value(node, index, type_) for index, type_ in enumerate(types)]
         for value in inputs:
             value.uses[node, len(node.inputs)] = None
@@ -221,8 +282,7 @@ class Graph:
         for node, index in list(old.uses):
             if node is not new.node:
                 self.set_input(node, index, new)
-        if self.is_output(old):
-            self.outputs = [new if value is old else value for value in self.outputs]
+        self._outputs.replace(old, new)
 
     def erase(self, node: Node) -> None:
         """Remove a node.
@@ -232,7 +292,7 @@ class Graph:
         """
         if any(value.uses for value in node.outputs) or self.is_output(node):
             raise ValueError(f"{node.name} is still read")
-        if node in self.inputs:
+        if node in self._inputs:
             raise ValueError(f"{node.name} is an input of the graph")
         self.set_inputs(node, [])
         del self.nodes[node.name]
@@ -246,8 +306,8 @@ class Graph:
     def is_output(self, item: Value | Node) -> bool:
         """Whether a value, or any value of a node, is asked for."""
         if isinstance(item, Value):
-            return item in self.outputs
-        return any(value.node is item for value in self.outputs)
+            return item in self._outputs
+        return any(value in self._outputs for value in item.outputs)
 
     def prune(self) -> int:
         """Remove all that neither outputs nor targets need; inputs stay.
@@ -259,11 +319,10 @@ class Graph:
         left = [*(value.node for value in self.outputs), *self.targets, *self.inputs]
         while left:
             node = left.pop()
-            if node in kept:
-                continue
-            kept.add(node)
-            left += [value.node for value in node.inputs if value.node not in kept]
-            left += [other for other in node.controls if other not in kept]
+            if node not in kept:
+                kept.add(node)
+                left += [value.node for value in node.inputs]
+                left += node.controls
         gone = [node for node in self.nodes.values() if node not in kept]
         for node in gone:
             self.set_inputs(node, [])
@@ -292,9 +351,10 @@ class Graph:
                         waiting[reader] -= 1
         result = [node for node, count in waiting.items() if not count]
         for node in result:
-            outputs = () if node.op in _BACK else node.outputs
-            readers = [reader for value in outputs for reader, _ in value.uses]
-            for reader in [*readers, *after[node]] if node in after else readers:
+            readers = after.get(node, [])
+            if node.op not in _BACK:
+                readers = [reader for value in node.outputs for reader, _ in value.uses] + readers
+            for reader in readers:
                 waiting[reader] -= 1
                 if not waiting[reader]:
                     result.append(reader)

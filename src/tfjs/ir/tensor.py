@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ class Tensor(ABC):
 
     def __init__(self, dtype: str, shape: Sequence[int]) -> None:
         self.dtype = dtype
-        self.shape = tuple(int(size) for size in shape)
+        self.shape = tuple(map(int, shape))
 
     @property
     def size(self) -> int:
@@ -104,14 +105,22 @@ class ArrayTensor(Tensor):
             super().__init__("string", value.shape)
             value = _as_byte_strings(value)
         else:
-            super().__init__(value.dtype.name, value.shape)
+            super().__init__(_name(value.dtype), value.shape)
             if self.dtype not in ITEM_SIZES:
                 raise TypeError(f"no tensor of dtype {value.dtype}")
-        self._array = value.view()
-        self._array.flags.writeable = False
+        if value.flags.writeable:
+            value = value.view()
+            value.flags.writeable = False
+        self._array = value
 
     def array(self) -> Array:
         return self._array
+
+
+@cache
+def _name(dtype: np.dtype[Any]) -> str:
+    """NumPy's name of a dtype, which it puts together each time that it is asked."""
+    return dtype.name
 
 
 def _as_byte_strings(value: Array) -> Array:

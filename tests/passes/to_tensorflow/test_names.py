@@ -38,6 +38,6 @@ def test_names_become_such_as_tensorflow_accepts(tensorflow: ModuleType, tmp_pat
     model.signature.inputs = ["ein gang", "other"]
     saved(model, tmp_path / "m")
     # The keys stay.
-    fed = {"ein gang": np.float32([1, 2]), "other": np.float32([10, 20])}
+    fed = {"ein gang": np.array([1, 2], np.float32), "other": np.array([10, 20], np.float32)}
     answers = run_signature(tensorflow, tmp_path / "m", fed)
     assert answers["größe"].tolist() == [1999000 - 9, 1999000 - 18]

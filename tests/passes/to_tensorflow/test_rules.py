@@ -113,7 +113,7 @@ def test_a_convolution_of_one_axis(
     data, kernel = floats(2, 9, 3), floats(3, 3, 4, seed=1)
     building = Building()
     x = building.input("x", (None, 9, 3) if layout == "NWC" else (None, 3, 9))
-    told = {"stride": stride, "dilation": dilation, "padding": b"VALID"}
+    told: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": b"VALID"}
     node = building.node(
         "Conv1D", x, building.constant(kernel), name="y", data_format=layout.encode(), **told
     )

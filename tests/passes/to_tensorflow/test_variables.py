@@ -49,7 +49,7 @@ def test_references_become_constants(tensorflow: ModuleType, of_tf1: Path, tmp_p
     model = read(of_tf1, ReadOptions())
     freeze_variables(model)
     frozen(model, tmp_path / "m.pb")
-    fed = {"x": np.float32([3, 4])}
+    fed = {"x": np.array([3, 4], np.float32)}
     assert run_frozen(tensorflow, tmp_path / "m.pb", fed, ["y"])["y"].tolist() == [4, 10]
 
 

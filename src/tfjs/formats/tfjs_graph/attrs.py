@@ -69,14 +69,15 @@ def _written(node: Node, known: Definition | None, op: TfjsOp | None) -> Iterato
 def unknown_dtypes(node: Node) -> list[str]:
     """The dtypes in a node's attributes and outputs that TF.js does not have."""
     op = tfjs_op(node.op)
-    found: list[str] = [value.dtype for value in node.outputs if value.dtype is not None]
-    found = [dtype for dtype in found if dtype not in _ALL]
+    found = [value.dtype for value in node.outputs if value.dtype not in _ALL]
     for name, value in node.attrs.items():
-        read = op.attrs.get(name) if op is not None else None
-        allowed = DTYPES if _decides(read, node.op) else _ALL
         items = value if isinstance(value, list) else [value]
-        found += [item for item in items if isinstance(item, str) and item not in allowed]
-    return list(dict.fromkeys(found))
+        told = [item for item in items if isinstance(item, str) and item not in DTYPES]
+        if told:
+            read = op.attrs.get(name) if op is not None else None
+            allowed = DTYPES if _decides(read, node.op) else _ALL
+            found += [item for item in told if item not in allowed]
+    return [dtype for dtype in dict.fromkeys(found) if dtype is not None]
 
 
 def _decides(read: TfjsAttr | None, op: str) -> bool:

@@ -81,24 +81,26 @@ def check(model: GraphModel, graphs: Iterable[Graph], *, skip_op_check: bool) ->
 
 
 def _check_node(graph: Graph, node: Node, *, skip_op_check: bool) -> None:
-    where = place(graph, node)
-    problem = unsafe_name(node.name)
+    problem = _problem(node, skip_op_check=skip_op_check)
     if problem is not None:
-        raise ConversionError(f"TF.js cannot have a node of this name: {problem}", where=where)
+        raise ConversionError(problem, where=place(graph, node))
+
+
+def _problem(node: Node, *, skip_op_check: bool) -> str | None:
+    unsafe = unsafe_name(node.name)
+    if unsafe is not None:
+        return f"TF.js cannot have a node of this name: {unsafe}"
     if node.controls:
-        raise ConversionError("waits for other nodes, which TF.js takes for inputs", where=where)
+        return "waits for other nodes, which TF.js takes for inputs"
     if not usable(node.op):
-        if skip_op_check:
-            return
-        raise ConversionError(f"TF.js has no operation {node.op}", where=where)
+        return None if skip_op_check else f"TF.js has no operation {node.op}"
     unknown = unknown_dtypes(node)
     if node.op == "Const":
         tensor = node.attrs.get("value")
         if not isinstance(tensor, Tensor):
-            raise ConversionError("has no value", where=where)
+            return "has no value"
         unknown += [tensor.dtype] if tensor.dtype not in DTYPES else []
-    if unknown:
-        raise ConversionError(f"TF.js has no dtype {unknown[0]}", where=where)
+    return f"TF.js has no dtype {unknown[0]}" if unknown else None
 
 
 def _check_body(graph: Graph, node: Node) -> None:

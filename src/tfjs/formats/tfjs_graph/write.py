@@ -110,7 +110,7 @@ def _weights(graphs: Iterable[Graph]) -> tuple[list[NamedTensor], set[str]]:
     found: dict[str, NamedTensor] = {}
     exact: set[str] = set()
     for graph in graphs:
-        for node in graph.ordered():
+        for node in graph.nodes.values():
             if node.op == "Const" and node.name not in found:
                 found[node.name] = NamedTensor(node.name, node.attrs["value"])
                 if _is_parameter(node):
