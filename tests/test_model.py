@@ -13,7 +13,7 @@ import pytest
 import tfjs
 from tests.support.golden import tfjs_golden
 from tests.support.tfjs_runtime import TfjsRuntime
-from tests.support.tiny_models import write_dense_model
+from tests.support.tiny_models import dense_answer, write_dense_model
 from tests.support.tools import SHARED_MODELS
 from tests.support.web import serving
 from tests.support.weights import randomise
@@ -50,7 +50,7 @@ def test_real_models_answer_as_in_tfjs(name: str) -> None:
 @pytest.fixture
 def dense(tmp_path: Path) -> tuple[tfjs.Model, Any]:
     folder, weights = write_dense_model(tmp_path / "web")
-    return tfjs.load(folder), lambda x: x @ weights["d/kernel"] + weights["d/bias"]
+    return tfjs.load(folder), lambda x: dense_answer(x, weights)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ class TestTheWeb:
             shards = [path for path in server.asked if ".bin" in path]
         assert all(path.endswith("?token=1") for path in shards)
         x = np.ones((1, 3), np.float32)
-        assert np.allclose(np.asarray(model(x)), x @ weights["d/kernel"] + weights["d/bias"])
+        assert np.allclose(np.asarray(model(x)), dense_answer(x, weights))
 
     @pytest.mark.parametrize(
         ("path", "kind"),

@@ -26,7 +26,6 @@ from tfjs.formats.registry import for_output, named, reader_of
 from tfjs.io.paths import inside
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
-from tfjs.layers.lowering import lower
 from tfjs.live import is_live_model, saved
 
 if TYPE_CHECKING:
@@ -261,6 +260,8 @@ def write(content: Content, path: Path, writer: Format, options: WriteOptions) -
         raise UnsupportedError(f"tfjs reads {writer.title}s but does not write them")
     graph_format = writer.name in _GRAPH_FORMATS
     if graph_format and isinstance(content, LayersModel):
+        from tfjs.layers.lowering import lower  # noqa: PLC0415 - most layers stay layers
+
         content = lower(content)
     if isinstance(content, GraphModel) != graph_format:
         kind = "a graph" if isinstance(content, GraphModel) else "no graph"
@@ -431,6 +432,8 @@ def _as_graph(
     source: Opened, dest: Path, options: WriteOptions, refusal: UnsupportedError, *, verify: bool
 ) -> Report:
     """Write layers that TF.js does not have as a graph, and say so; else the refusal stands."""
+    from tfjs.layers.lowering import lower  # noqa: PLC0415 - most layers stay layers
+
     assert isinstance(source.content, LayersModel)
     try:
         lower(source.content)

@@ -230,12 +230,8 @@ class TestPairs:
         [
             ("keras", "keras"),
             ("keras", "keras_keras"),
-            ("keras", "tfjs_graph_model"),
             ("keras_keras", "keras"),
-            ("keras_keras", "tfjs_graph_model"),
             ("keras_saved_model", "keras"),
-            ("tfjs_layers_model", "keras_saved_model"),
-            ("tfjs_layers_model", "tfjs_graph_model"),
             ("tf_saved_model", "tfjs_layers_model"),
         ],
     )
@@ -245,6 +241,28 @@ class TestPairs:
         assert result.stderr.startswith(
             f"error: Unsupported input_format - output_format pair: {pair[0]} - {pair[1]}\n"
         )
+
+    @pytest.mark.parametrize(
+        ("output", "format_"),
+        [("keras_saved_model", "saved-model"), ("tfjs_graph_model", "tfjs-graph")],
+    )
+    def test_layers_become_graphs(
+        self,
+        output: str,
+        format_: str,
+        official: Run,
+        web: Path,
+        web_weights: dict[str, Array],
+        tmp_path: Path,
+    ) -> None:
+        words = ("--input_format=tfjs_layers_model", f"--output_format={output}")
+        result = official(*words, web, tmp_path / "out")
+        assert result.exit_code == 0, result.stderr
+        model = package.load(tmp_path / "out")
+        assert model.format == format_
+        x = np.array([[1, -2, 3]], np.float32)
+        expected = np.maximum(x @ web_weights["d/kernel"] + web_weights["d/bias"], 0)
+        assert np.allclose(np.asarray(model(x)), expected, atol=1e-6)
 
     def test_the_default_input_is_a_saved_model(self, official: Run, h5: Path) -> None:
         result = official(h5, "out")

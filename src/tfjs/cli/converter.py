@@ -36,9 +36,11 @@ _INPUTS = {
 _OUTPUTS = {
     "keras": "keras-h5",
     "keras_keras": "keras",
+    "keras_saved_model": "saved-model",
     "tfjs_layers_model": "tfjs-layers",
     "tfjs_graph_model": "tfjs-graph",
 }
+_OF_TFJS = ("tfjs_layers_model", "tfjs_graph_model")
 # The sources of graphs.
 _GRAPHS = ("tf_saved_model", "tf_frozen_model", "tf_hub")
 _INFERRED = {
@@ -179,10 +181,10 @@ def run(options: dict[str, Any]) -> None:
     given = options["input_format"]
     output = options["output_format"] or _INFERRED[given]
     _check_pair(given, output, options)
-    if output not in ("tfjs_layers_model", "tfjs_graph_model"):
+    if output not in _OF_TFJS:
         options = _without_effect(options, output)
     reader = _input_format(Path(options["input_path"]), given)
-    graph = _graph_options(options) if given in _GRAPHS else {}
+    graph = _graph_options(options) if output == "tfjs_graph_model" else {}
     with progress_bar() as progress:
         report = convert(
             options["input_path"],
@@ -200,24 +202,20 @@ def run(options: dict[str, Any]) -> None:
 
 
 def _check_pair(given: str, output: str, options: dict[str, Any]) -> None:
-    if (
-        given not in _INPUTS
-        or output not in _OUTPUTS
-        or (given in _GRAPHS) != (output == "tfjs_graph_model")
-        or (given not in _GRAPHS and "tfjs_layers_model" not in (given, output))
-    ):
+    made = ("tfjs_graph_model",) if given in _GRAPHS else _OF_TFJS
+    if output not in (_OUTPUTS if given == "tfjs_layers_model" else made):
         raise UnsupportedError(
             f"Unsupported input_format - output_format pair: {given} - {output}",
-            hint="this release of tfjs converts Keras models to TF.js layers models and back, and "
-            "SavedModels, frozen graphs and hub modules to graph models; --input_format names "
-            f"what the source is: {', '.join(_INPUTS)}",
+            hint="Keras models become TF.js layers models or graph models, layers models any of "
+            "Keras's; SavedModels, frozen graphs and hub modules become graph models; "
+            f"--input_format names what the source is: {', '.join(_INPUTS)}",
         )
     size = options["weight_shard_size_bytes"]
     if size is not None and size < 1:
         raise UsageError(
             f"Expected weight_shard_size_bytes to be a positive integer, but got {size}"
         )
-    if size is not None and output not in ("tfjs_layers_model", "tfjs_graph_model"):
+    if size is not None and output not in _OF_TFJS:
         raise UsageError(
             "The --weight_shard_size_bytes flag is only supported when output_format is "
             "tfjs_layers_model or tfjs_graph_model."
@@ -243,6 +241,8 @@ def _graph_options(options: dict[str, Any]) -> dict[str, Any]:
         "structured_outputs": options["use_structured_outputs_names"],
         "control_flow": "v2" if options["control_flow_v2"] else "auto",
     }
+    if options["input_format"] not in _GRAPHS:
+        return found
     if options["input_format"] != "tf_frozen_model":
         found["signature"] = options["signature_name"] or None
         found["saved_model_tags"] = parse_names(options["saved_model_tags"])

@@ -6,11 +6,12 @@ A rule rewrites what costs nothing elsewhere; the rest is told here. Source: `ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from tfjs.ir.graph import Graph, Node, Value
+from tfjs.ir.tensor import Array
 from tfjs.ops.base import constant_array
 from tfjs.ops.support import missing_backends, tfjs_op
 from tfjs.passes.legal.strings import is_lost_on_wasm
@@ -97,30 +98,31 @@ def _turns_integers(node: Node) -> bool:
 
 
 def _numbers(nodes: list[Node]) -> Iterator[str]:
-    whole, real = 0, 0.0
+    found: dict[str, list[Array]] = {"int32": [], "float32": []}
     for node in nodes:
         tensor = node.attrs["value"] if node.op == "Const" else None
-        if tensor is None or tensor.size > _MOST_LOOKED_AT or _is_parameter(node.output):
+        if tensor is None or tensor.dtype not in found or tensor.size > _MOST_LOOKED_AT:
             continue
-        if tensor.dtype not in ("int32", "float32"):
-            continue
-        with np.errstate(invalid="ignore"):  # of a NaN that signals
-            array = tensor.array().astype(np.float64)
-        most = float(np.abs(array[np.isfinite(array)]).max(initial=0))
-        if tensor.dtype == "int32":
-            whole = max(whole, int(most))
-        elif most > _MOST_HALF:
-            real = max(real, most)
+        if not _is_parameter(node.output):
+            found[tensor.dtype].append(tensor.array().reshape(-1))
+    whole, real = (_largest(arrays) for arrays in found.values())
     if whole > _MOST_WHOLE:
         yield (
             "WebGL and WebGPU compute integers in float32, which is exact up to 16777216: "
-            f"the graph has {whole}"
+            f"the graph has {whole:.0f}"
         )
-    if real:
+    if real > _MOST_HALF:
         yield (
             f"GPUs without float32, as in some phones, have no numbers beyond {_MOST_HALF}: the "
             f"graph has {real:g}"
         )
+
+
+def _largest(arrays: Sequence[Array]) -> float:
+    """The largest absolute value of all that is finite."""
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        every = np.concatenate([np.zeros(1), *arrays], dtype=np.float64)
+    return float(np.abs(every[np.isfinite(every)]).max())
 
 
 def _is_parameter(value: Value) -> bool:
