@@ -17,9 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tfjs.errors import CorruptFileError, UnsupportedError
-from tfjs.ir.graph import Dims, FuncRef, Graph, GraphModel, Node, Shape, Signature, Type, Value
-from tfjs.ir.layers_model import Call, Config, Layer, LayersModel, TensorRef, flatten, map_refs
-from tfjs.ir.tensor import DerivedTensor, Tensor
+from tfjs.ir.graph import Dims, FuncRef, Graph, GraphModel, Node, Signature, Type, Value
+from tfjs.ir.layers_model import (
+    Call,
+    Config,
+    Layer,
+    LayersModel,
+    TensorRef,
+    Weight,
+    flatten,
+    map_refs,
+)
+from tfjs.ir.tensor import Array, DerivedTensor, Tensor
 from tfjs.layers.base import CannotLower, find
 from tfjs.layers.ports import inputs_of, names_of
 from tfjs.layers.registry import spec_of
@@ -72,8 +81,11 @@ class _State:
     def __init__(self, model: GraphModel) -> None:
         self.model = model
         self.problems: list[str] = []
-        self.masks: dict[Value, Value] = {}
-        self.variables: dict[int, Value] = {}  # by id() of the Weight: shared layers share them
+        self.masks: dict[Value, Value | None] = {}
+        # By id() of the Weight, which is kept for its id: shared layers share their variables.
+        self.variables: dict[int, tuple[Weight, Value]] = {}
+        # Sizes that only a run tells, by the graph that looks at them.
+        self.sizes: dict[tuple[str, Value, int], Value] = {}
 
 
 def _lower_model(model: LayersModel, fed: Sequence[Value], state: _State, path: str) -> list[Value]:
@@ -162,19 +174,27 @@ class Lowering(Builder):
         found = next((entry for entry in self.layer.weights if entry.name == name), None)
         if found is None:
             raise CorruptFileError(f"has no weight {name!r}", where=f"layer {self.name!r}")
-        handle = self._state.variables.get(id(found))
+        made = self._state.variables.get(id(found))
         tensor = _single(found.tensor)
         type_ = Type(tensor.dtype, tensor.shape)
         main = self._state.model.graph
-        if handle is None:
+        if made is not None:
+            handle = made[1]
+        else:
             full = f"{self.name}/{name}"
             attrs = {"dtype": type_.dtype, "shape": Dims(type_.shape), "shared_name": full.encode()}
             node = main.add("VarHandleOp", [], attrs, [Type("resource", ())], name=full)
-            self._state.variables[id(found)] = handle = node.output
+            handle = node.output
+            self._state.variables[id(found)] = (found, handle)
             self._state.model.variables[node.name] = tensor
         name = f"{handle.node.name}/Read"
         attrs = {"dtype": type_.dtype}
         return main.add("ReadVariableOp", [handle], attrs, [type_], name=name).output
+
+    @property
+    def keras3(self) -> bool:
+        """Whether Keras 3 wrote the model, where it computes otherwise than Keras 2 and TF.js."""
+        return str(self._state.model.producer).startswith("keras 3")
 
     def has_weight(self, name: str) -> bool:
         """Whether the layer has a weight of that name."""
@@ -199,10 +219,14 @@ class Lowering(Builder):
         return self._state.masks.get(value)
 
     def set_mask(self, value: Value, mask: Value | None) -> None:
-        """Put a mask, [batch, steps] of bool, on a tensor; None for none."""
-        self._state.masks.pop(value, None)
-        if mask is not None:
-            self._state.masks[value] = mask
+        """Put a mask, [batch, steps] of bool, on a tensor; None keeps the input's off it."""
+        self._state.masks[value] = mask
+
+    def note(self, text: str) -> None:
+        """Tell the user something of the layer; once, however often it is called."""
+        line = f"{self.name}: {text}"
+        if line not in self._state.model.notes:
+            self._state.model.notes.append(line)
 
     def child(self, layer: Layer, *inputs: Value, call: Call | None = None) -> list[Value]:
         """What a wrapped layer (one of `layer.children`) gives for some tensors.
@@ -212,9 +236,13 @@ class Lowering(Builder):
             inputs: its only arguments, where `call` is None.
             call: its arguments, with `Value`s in them.
         """
+        return self.of(layer, call or Call(inputs)).run()
+
+    def of(self, layer: Layer, call: Call) -> Lowering:
+        """What builds one call of a wrapped layer, which it does not run; see `child`."""
         attribute = next((key for key, own in self.layer.children.items() if own is layer), None)
         path = f"{self.name}/{attribute or layer.name}"
-        return Lowering(self._state, layer, path, call or Call(inputs), self.graph).run()
+        return Lowering(self._state, layer, path, call, self.graph)
 
     def within(self, graph: Graph) -> Lowering:
         """The same layer, building in the body of a function."""
@@ -329,6 +357,50 @@ class Lowering(Builder):
         graph.inputs.append(node)
         return node
 
+    def table(self, keys: Array, values: Array, default: Any) -> Callable[[Value], Value]:
+        """A hash table that is filled before the first run.
+
+        Args:
+            keys: what is looked up, all different: int32 or text.
+            values: what is found for each.
+            default: what is found for all others.
+
+        Returns:
+            What looks the elements of a tensor up.
+        """
+        model = self._state.model
+        if model.initializer is None:
+            model.initializer = Graph("initializer")
+        first = model.initializer
+        dtypes = ["string" if item.dtype == object else item.dtype.name for item in (keys, values)]
+        attrs: dict[str, Any] = {"key_dtype": dtypes[0], "value_dtype": dtypes[1], "container": b""}
+        attrs |= {"shared_name": f"{self.name}/table".encode(), "use_node_name_sharing": False}
+        handle = model.graph.add(
+            "HashTableV2", [], attrs, [Type("resource", ())], name=f"{self.name}/table"
+        )
+        name = handle.name
+        twin = first.add("HashTableV2", [], attrs, [Type("resource", ())], name=name)
+        given = [twin.output, first.constant(keys, name=f"{name}/keys")]
+        given.append(first.constant(values, name=f"{name}/values"))
+        told = {"Tin": dtypes[0], "Tout": dtypes[1]}
+        first.targets.append(
+            first.add("LookupTableImportV2", given, told, [], name=f"{name}/import")
+        )
+        missing = self.constant(np.asarray(default, values.dtype))
+
+        def look_up(value: Value) -> Value:
+            node = self.graph.add(
+                "LookupTableFindV2",
+                [handle.output, value, missing],
+                told,
+                [Type(dtypes[1], value.shape)],
+                name=f"{self.name}/LookupTableFindV2",
+                origin=self.origin,
+            )
+            return node.output
+
+        return look_up
+
     # Shapes -----------------------------------------------------------------------------------
 
     def shape(self, value: Value) -> tuple[int | None, ...]:
@@ -358,11 +430,14 @@ class Lowering(Builder):
         found = sizes[axis]
         if found is not None:
             return found
-        whole = self.op("Shape", value, attrs={"out_type": "int32"})
-        start = np.array([axis % len(sizes)], np.int32)
-        attrs = {"shrink_axis_mask": 1}
-        one = np.array([1], np.int32)
-        return self.op("StridedSlice", whole, start, start + one, one, attrs=attrs)
+        key = (self.graph.name, value, axis % len(sizes))
+        if key not in self._state.sizes:
+            whole = self.op("Shape", value, attrs={"out_type": "int32"})
+            start, one = np.array([axis % len(sizes)], np.int32), np.array([1], np.int32)
+            attrs = {"shrink_axis_mask": 1}
+            size = self.op("StridedSlice", whole, start, start + one, one, attrs=attrs)
+            self._state.sizes[key] = size
+        return self._state.sizes[key]
 
     def sizes(self, items: Sequence[int | Value]) -> Value:
         """An int32 vector of sizes, some of which may be known only when the graph runs."""

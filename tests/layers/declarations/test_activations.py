@@ -174,7 +174,7 @@ def test_thresholded_relu_in_every_keras(
     expected = np.asarray(model(x))
     assert expected[0, 0] == 0
     model.save(tmp_path / "a.h5")
-    tfjs.convert(tmp_path / "a.h5", tmp_path / "web")
+    tfjs.convert(tmp_path / "a.h5", tmp_path / "web", to="tfjs-layers")
     (answer,) = tfjs_runtime.predict_layers(tmp_path / "web", [x])
     np.testing.assert_array_equal(answer, expected)
     for source in ("a.h5", "web"):

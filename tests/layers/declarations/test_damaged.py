@@ -93,7 +93,7 @@ REFUSED = {"STFTSpectrogram"}
 _FEW = 1 << 20
 
 
-def _document(kind: str, config: dict[str, Any], shapes: list[list[int | None]]) -> dict[str, Any]:
+def document(kind: str, config: dict[str, Any], shapes: list[list[int | None]]) -> dict[str, Any]:
     names = [f"in{index}" for index in range(len(shapes))]
     layers: list[dict[str, Any]] = [
         {
@@ -112,7 +112,7 @@ def _document(kind: str, config: dict[str, Any], shapes: list[list[int | None]])
     return {"class_name": "Functional", "config": {"name": "m", **whole}}
 
 
-def _fill(model: LayersModel) -> None:
+def fill(model: LayersModel) -> None:
     """Weights of ones, as a reader would have found them."""
     for _, places in model_places(model):
         for place in places:
@@ -124,7 +124,7 @@ def _fill(model: LayersModel) -> None:
 
 def _convert(document: dict[str, Any]) -> int:
     model = read_model(document, "keras3", "file")
-    _fill(model)
+    fill(model)
     legal = legalize(model).model
     ConfigWriter("tfjs").write(legal)
     tensors = [item.tensor for group in tfjs_weights(legal) for item in group.tensors]
@@ -142,10 +142,10 @@ def _error_of(document: dict[str, Any]) -> TfjsError | None:
 @pytest.mark.parametrize("kind", CASES)
 def test_damaged_configuration(kind: str) -> None:
     config, shapes = CASES[kind]
-    assert _error_of(_document(kind, config, shapes)) is None or kind in REFUSED
+    assert _error_of(document(kind, config, shapes)) is None or kind in REFUSED
     for key in {**defaults("keras3", kind), **config}:
         for value in VALUES:
-            error = _error_of(_document(kind, {**config, key: value}, shapes))
+            error = _error_of(document(kind, {**config, key: value}, shapes))
             assert error is None or str(error)
 
 
@@ -155,5 +155,5 @@ def test_damaged_inputs(kind: str) -> None:
     damaged: list[Any] = [[], [None], [None, None], [None, 0], [None, 10**12], [2, 3, 4, 5, 6]]
     for shape in [*damaged, None]:
         for count in range(1, 4):
-            error = _error_of(_document(kind, config, [shape, *shapes][:count]))
+            error = _error_of(document(kind, config, [shape, *shapes][:count]))
             assert error is None or str(error)

@@ -44,6 +44,7 @@ def _check(
         ((7, 4, 3), {"height": 5, "width": 6, "crop_to_aspect_ratio": True}),
         ((4, 6, 3), {"height": 6, "width": 6, "pad_to_aspect_ratio": True}),
         ((7, 4, 3), {"height": 5, "width": 6, "pad_to_aspect_ratio": True, "fill_value": 9.0}),
+        ((8, 5, 3), {"height": 3, "width": 6, "pad_to_aspect_ratio": True}),  # by 5.5 on each side
         ((3, 4, 6), {"height": 7, "width": 5, "data_format": "channels_first"}),
         ((4, 6, None), {"height": 7, "width": 6}),
     ],

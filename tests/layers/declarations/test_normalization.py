@@ -129,7 +129,7 @@ def test_weights_of_batch_renormalization_in_a_file_of_their_own(
     model = renormed(keras if suffix == ".weights.h5" else tf_keras)
     (tmp_path / "m.json").write_text(model.to_json())
     model.save_weights(tmp_path / f"m{suffix}")
-    tfjs.convert(tmp_path / "m.json", tmp_path / "web")
+    tfjs.convert(tmp_path / "m.json", tmp_path / "web", to="tfjs-layers")
     x = sample((3, 4, 6))
     (answer,) = tfjs_runtime.predict_layers(tmp_path / "web", [x])
     np.testing.assert_allclose(answer, np.asarray(model(x, training=False)), atol=1e-5)
@@ -146,7 +146,7 @@ def test_batch_normalization_over_several_axes(tf_keras: ModuleType, tmp_path: P
     for weight, wanted in zip(loaded.weights, model.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), np.asarray(wanted))
     with pytest.raises(tfjs.UnsupportedError) as caught:
-        tfjs.convert(tmp_path / "a.h5", tmp_path / "web")
+        tfjs.convert(tmp_path / "a.h5", tmp_path / "web", to="tfjs-layers")
     assert "norm (BatchNormalization): TF.js normalises along one axis" in caught.value.problems[0]
 
 

@@ -11,8 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfjs.errors import CorruptFileError
+from tfjs.ir.graph import Value
 from tfjs.ir.layers_model import KERAS2_HARD_SIGMOID, Config, Layer
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
+from tfjs.layers.declarations.activations_graph import (
+    elu,
+    leaky_relu,
+    masked_softmax,
+    prelu,
+    relu,
+    softmax,
+)
 from tfjs.layers.declarations.compose import (
     activate,
     check_axes,
@@ -29,6 +38,7 @@ from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # Names of the normal form that TF.js computes alike (the writer puts silu down as swish).
 _NATIVE = frozenset(
@@ -38,6 +48,7 @@ _NATIVE = frozenset(
 
 # Keras's default arguments: activations that are stored by name have no others.
 _LEAKY_RELU_SLOPE = 0.2
+_LEAKY_RELU_LAYER_SLOPE = 0.3
 _SHRINK_THRESHOLD = 0.5
 
 # What the configurations of activation layers hold in numbers.
@@ -135,7 +146,9 @@ def _compose_layer(layer: Layer, value: Config, build: Builder, name: str | None
         expressed = build.chain(*_relu(config, build, name))
     elif kind == "LeakyReLU":
         slope = config.get("negative_slope", config.get("alpha"))
-        expressed = _leaky_relu(build, name, 0.3 if slope is None else float(slope))
+        expressed = _leaky_relu(
+            build, name, _LEAKY_RELU_LAYER_SLOPE if slope is None else float(slope)
+        )
     elif kind == "ThresholdedReLU":
         theta = config.get("theta")
         expressed = build.apply(_above(build, 1.0 if theta is None else float(theta), name), 1)
@@ -332,6 +345,9 @@ class ReLU(_Activation):
         build.note(layer, "ReLU with a slope or a threshold composed of layers that TF.js has")
         return build.chain(*_relu(layer.config, build, layer.name))
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [relu(build, build.floats(build.inputs[0]), layer.config)]
+
 
 class LeakyReLU(_Activation):
     name = "LeakyReLU"
@@ -339,6 +355,11 @@ class LeakyReLU(_Activation):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return build.keep(layer)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        told = layer.config.get("negative_slope", layer.config.get("alpha"))
+        slope = _LEAKY_RELU_LAYER_SLOPE if told is None else float(told)
+        return [leaky_relu(build, build.floats(build.inputs[0]), slope)]
 
 
 class ThresholdedReLU(_Activation):
@@ -356,6 +377,10 @@ class ThresholdedReLU(_Activation):
         config["threshold"] = 1.0 if theta is None else theta
         return replace(layer, class_name="ReLU", config=config)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        config = self.successor(layer).config
+        return [relu(build, build.floats(build.inputs[0]), config)]
+
 
 class ELU(_Activation):
     name = "ELU"
@@ -367,6 +392,10 @@ class ELU(_Activation):
             return build.keep(layer)
         build.note(layer, "ELU with alpha composed of layers that TF.js has")
         return _elu(build, layer.name, alpha)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        told = layer.config.get("alpha")
+        return [elu(build, build.floats(build.inputs[0]), 1.0 if told is None else float(told))]
 
 
 class PReLU(LayerSpec):
@@ -411,6 +440,9 @@ class PReLU(LayerSpec):
         there = permute(build, order, suffix="shared_first")
         return build.chain(there, kept, permute(build, back, suffix="shared_back"))
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [prelu(build, build.floats(build.inputs[0]), build.weight("alpha"))]
+
 
 class Softmax(LayerSpec):
     name = "Softmax"
@@ -430,3 +462,9 @@ class Softmax(LayerSpec):
             return build.refuse(layer, expressed)
         build.note(layer, "Softmax along an axis that is not the last, by moving it there")
         return expressed
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x, axis = build.floats(build.inputs[0]), layer.config.get("axis", -1)
+        told = build.argument("mask", 1)
+        mask = told if isinstance(told, Value) else build.mask()
+        return [softmax(build, x, axis) if mask is None else masked_softmax(build, x, mask, axis)]

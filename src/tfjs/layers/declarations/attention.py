@@ -16,6 +16,8 @@ from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Call, Config, Layer, TensorRef, Weight, flatten
 from tfjs.ir.tensor import Array
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
+from tfjs.layers.declarations import attention_graph
+from tfjs.layers.declarations.attention_graph import Heads
 from tfjs.layers.declarations.compose import (
     Numbers,
     Step,
@@ -31,7 +33,9 @@ from tfjs.layers.declarations.kernels import fits
 from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # What Keras takes from the score of a step that is not to be looked at.
 _LARGE = 1e9
@@ -167,6 +171,12 @@ class Attention(LayerSpec):
 
         return call
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        adds = self.sums(layer)
+        factor = build.weight("scale") if layer.config.get("use_scale") else None
+        weight = build.weight("concat_score_weight") if adds else None
+        return attention_graph.attend(build, adds=adds, factor=factor, weight=weight)
+
     def sums(self, layer: Layer) -> bool:
         """Whether each query is added to each key, and not multiplied."""
         return layer.config.get("score_mode") == "concat"
@@ -216,6 +226,10 @@ class AdditiveAttention(Attention):
         size = dim(inputs[0] if inputs else None, -1)
         return [Slot("scale", (size,))] if layer.config.get("use_scale", True) else []
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        weight = build.weight("scale") if layer.config.get("use_scale", True) else None
+        return attention_graph.attend(build, adds=True, factor=None, weight=weight)
+
     def sums(self, layer: Layer) -> bool:
         return True
 
@@ -228,32 +242,6 @@ class AdditiveAttention(Attention):
             shape = [size, 1]
             kernel = derived(weight_of(layer, "scale"), "kernel", shape, lambda a: a.reshape(shape))
         return _summed(build, query, value, kernel, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Heads:
-    """Sizes of attention with many heads.
-
-    Attributes:
-        queries: number of heads.
-        keys: number of heads that keys and values have; each serves several of the query.
-        key_size: size of queries and keys in a head.
-        value_size: size of values in a head.
-    """
-
-    queries: int
-    keys: int
-    key_size: int
-    value_size: int
-
-    def of(self, part: str) -> tuple[int, int]:
-        """Number of heads and size of one part of the layer."""
-        return {
-            "query": (self.queries, self.key_size),
-            "key": (self.keys, self.key_size),
-            "value": (self.keys, self.value_size),
-            "gate": (self.queries, self.value_size),
-        }[part]
 
 
 class _ManyHeads(LayerSpec):
@@ -270,7 +258,7 @@ class _ManyHeads(LayerSpec):
                 items = value if isinstance(value, list | tuple) else [value]
                 config[key] = [number(item, key, lowest) for item in items]
 
-    def heads(self, layer: Layer) -> _Heads:
+    def heads(self, layer: Layer) -> Heads:
         """Sizes of the heads."""
         raise NotImplementedError
 
@@ -320,6 +308,12 @@ class _ManyHeads(LayerSpec):
         build.note(layer, f"{layer.class_name} written head by head")
         return _head_by_head(layer, build, heads)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        heads = self.heads(layer)
+        if heads.queries % heads.keys:
+            raise CorruptFileError("its heads do not share keys evenly", where=layer.name)
+        return attention_graph.attend_by_heads(build, heads)
+
 
 def _named_slots(part: str, holder: str, kernel: Shape, bias: Shape, config: Config) -> list[Slot]:
     slots = [Slot(f"{part}/kernel", kernel, holder=holder)]
@@ -328,7 +322,7 @@ def _named_slots(part: str, holder: str, kernel: Shape, bias: Shape, config: Con
     return slots
 
 
-def _head_by_head(layer: Layer, build: Builder, heads: _Heads) -> Apply:
+def _head_by_head(layer: Layer, build: Builder, heads: Heads) -> Apply:
     given, shapes = _given(layer.calls[0], _OF_HEADS), build.input_shapes(layer)
     later: Numbers = 0.0
     if given.causal:
@@ -362,7 +356,7 @@ def _head_by_head(layer: Layer, build: Builder, heads: _Heads) -> Apply:
     return call
 
 
-def _projection(layer: Layer, build: Builder, heads: _Heads, part: str, head: int) -> Apply:
+def _projection(layer: Layer, build: Builder, heads: Heads, part: str, head: int) -> Apply:
     """The Dense layer of one head."""
     count, size = heads.of(part)
     kernel = weight_of(layer, f"{part}/kernel")
@@ -385,7 +379,7 @@ def _attended(build: Builder, factor: float, later: Numbers) -> Apply:
     return lambda tensors: weighted([*weights(tensors[:2]), tensors[2]])
 
 
-def _together(layer: Layer, build: Builder, heads: _Heads) -> Apply:
+def _together(layer: Layer, build: Builder, heads: Heads) -> Apply:
     """From the answers of all heads, and the query, to the answer of the layer."""
     width = heads.queries * heads.value_size
     kernel = weight_of(layer, "attention_output/kernel")
@@ -409,7 +403,7 @@ def _together(layer: Layer, build: Builder, heads: _Heads) -> Apply:
     return call
 
 
-def _gate(layer: Layer, build: Builder, heads: _Heads) -> Apply:
+def _gate(layer: Layer, build: Builder, heads: Heads) -> Apply:
     """The answers of all heads, multiplied by what the query lets through."""
     width = heads.queries * heads.value_size
     kernel = weight_of(layer, "gate/kernel")
@@ -445,9 +439,16 @@ class MultiHeadAttention(_ManyHeads):
         if config.get("value_dim") is not None:
             config["value_dim"] = number(config["value_dim"], "value_dim")
 
-    def heads(self, layer: Layer) -> _Heads:
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        made = super().lower(layer, build)
+        for value in attention_graph.asked(build) if build.keras3 else ():
+            # Keras 3 takes the masks off what was attended to: later layers see none there.
+            build.set_mask(value, None)
+        return made
+
+    def heads(self, layer: Layer) -> Heads:
         count, size = layer.config["num_heads"], layer.config["key_dim"]
-        return _Heads(count, count, size, layer.config.get("value_dim") or size)
+        return Heads(count, count, size, layer.config.get("value_dim") or size)
 
 
 class GroupedQueryAttention(_ManyHeads):
@@ -455,10 +456,10 @@ class GroupedQueryAttention(_ManyHeads):
     aliases = ("GroupQueryAttention",)
     counts = ("head_dim", "num_query_heads", "num_key_value_heads")
 
-    def heads(self, layer: Layer) -> _Heads:
+    def heads(self, layer: Layer) -> Heads:
         size = layer.config["head_dim"]
         queries, keys = layer.config["num_query_heads"], layer.config["num_key_value_heads"]
-        return _Heads(queries, keys, size, size)
+        return Heads(queries, keys, size, size)
 
     def output_sizes(self, layer: Layer, query: Shape | None) -> list[int | None]:
         return [dim(query, -1)]

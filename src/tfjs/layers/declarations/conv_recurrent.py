@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight
 from tfjs.layers.base import Apply, Shape, Slot, dim
-from tfjs.layers.declarations import gates, kernels, recurrent
+from tfjs.layers.declarations import gates, kernels, recurrent, recurrent_graph
 from tfjs.layers.declarations.compose import reshape
+from tfjs.layers.declarations.convolution_graph import convolved, kernel_of
 from tfjs.layers.declarations.space import (
     Space,
     data_format,
@@ -19,9 +22,12 @@ from tfjs.layers.declarations.space import (
     window_length,
     word,
 )
+from tfjs.layers.declarations.space_graph import check_rank, order_axes
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # TF.js throws on `unroll`, which changes nothing.
 _CHANGES: Config = {**recurrent.UNREAD, "unroll": False}
@@ -68,6 +74,10 @@ class _ConvLSTM(gates.Gated):
         state = space.shape()
         whole = (state[0], dim(shape, 1), *state[1:])
         return [whole if config.get("return_sequences") else state, *[state] * returned]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        check_rank(build, build.inputs[0], self.rank + 3)
+        return recurrent_graph.run_layer(build, [_Cell(build)])
 
     def step(self, layer: Layer, shape: Shape | None) -> Space | None:
         """The state after a step for an input of that shape; None where it is unknown."""
@@ -116,6 +126,57 @@ class ConvLSTM3D(_ConvLSTM):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return build.refuse(layer, "TF.js has no convolutional LSTM over volumes")
+
+
+class _Cell(recurrent_graph.Cell):
+    """A step of a convolutional LSTM, channels last; that over lines works on images of one row."""
+
+    count = 2
+
+    def __init__(self, build: Lowering) -> None:
+        super().__init__(build)
+        self._owner = build
+        self._rank = len(build.config["kernel_size"])
+        self._kernel = kernel_of(build, "kernel", self._rank)
+        self._recurrent = kernel_of(build, "recurrent_kernel", self._rank)
+        self._bias = build.weight("bias") if build.config.get("use_bias", True) else None
+
+    def enter(self, build: Lowering, value: Value) -> Value:
+        if is_first(build.config):
+            axes = list(range(build.rank(value)))
+            place = len(axes) - 1 - self._rank
+            value = order_axes(build, value, [*axes[:place], *axes[place + 1 :], place])
+        if self._rank == 1:
+            return build.op("ExpandDims", value, np.array(build.rank(value) - 2, np.int32))
+        return value
+
+    def leave(self, build: Lowering, value: Value) -> Value:
+        if self._rank == 1:
+            value = build.op("Squeeze", value, attrs={"squeeze_dims": [build.rank(value) - 3]})
+        if not is_first(build.config):
+            return value
+        axes = list(range(build.rank(value)))
+        place = len(axes) - 1 - self._rank
+        return order_axes(build, value, [*axes[:place], axes[-1], *axes[place:-1]])
+
+    def project(self, build: Lowering, x: Value) -> list[Value]:
+        sizes = [build.size(x, axis) for axis in range(2, build.rank(x))]
+        result = convolved(self._owner, build.reshaped(x, [-1, *sizes]), self._kernel)
+        if self._bias is not None:
+            result = build.op("BiasAdd", result, self._bias)
+        inner = [build.size(result, axis) for axis in range(1, build.rank(result))]
+        return [build.reshaped(result, [*recurrent_graph.leading(build, x), *inner])]
+
+    def step(self, build: Lowering, parts: Sequence[Value], states: Sequence[Value]) -> list[Value]:
+        rank = build.rank(states[0])
+        attrs = {"strides": [1] * rank, "padding": b"SAME"}
+        op = "Conv3D" if rank == 5 else "Conv2D"
+        total = build.op("AddV2", parts[0], build.op(op, states[0], self._recurrent, attrs=attrs))
+        return recurrent_graph.remembered(build, total, states[1], self._gate, self._activation)
+
+    def sizes(self, build: Lowering, parts: Sequence[Value]) -> list[list[int | Value]]:
+        space = [build.size(parts[0], axis) for axis in range(2, build.rank(parts[0]) - 1)]
+        return [[*space, build.config["filters"]]] * self.count
 
 
 def _obstacle(layer: Layer, build: Builder) -> str | None:

@@ -13,6 +13,13 @@ from tfjs.ir.layers_model import Config, Layer
 from tfjs.layers.base import Apply, LayerSpec, Shape, Slot
 from tfjs.layers.declarations import kernels
 from tfjs.layers.declarations.activations import keep_and_activate
+from tfjs.layers.declarations.convolution_graph import (
+    check_groups,
+    convolved,
+    kernel_of,
+    over_space,
+    separable,
+)
 from tfjs.layers.declarations.rewriting import Rewriting, apply_all, spaces
 from tfjs.layers.declarations.space import (
     Size,
@@ -29,7 +36,9 @@ from tfjs.layers.declarations.space import (
 )
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 TOO_LARGE = f"would have more than {kernels.LARGEST >> 20} MiB with the zeros that TF.js needs"
 # What the base class of convolutions writes in some releases of TF.js; the class tells it too.
@@ -167,6 +176,13 @@ class _Conv(Convolution):
             and not self._skips(config)
         )
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        def change(x: Value) -> Value:
+            check_groups(build.shape(x)[-1], layer.config)
+            return convolved(build, x, kernel_of(build, "kernel", self.rank))
+
+        return over_space(build, self.rank, change)
+
     def rewrite(self, form: Rewriting) -> str | None:
         if self.rank == 1:
             form.channels_last()
@@ -284,6 +300,12 @@ class _Depthwise(Convolution):
     def unwritten(self, config: Config) -> list[str]:
         return ["groups"]
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        def change(x: Value) -> Value:
+            return convolved(build, x, kernel_of(build, "kernel", self.rank), depthwise=True)
+
+        return over_space(build, self.rank, change)
+
     def is_plain(self, config: Config) -> bool:
         return self.rank == 2 and max(config["dilation_rate"]) == 1
 
@@ -327,6 +349,9 @@ class _Separable(Convolution):
         # TF.js throws on the first three.
         kernel = ["kernel_initializer", "kernel_regularizer", "kernel_constraint"]
         return [*kernel, "groups", "pointwise_initializer"]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return over_space(build, self.rank, lambda x: separable(build, x, self.rank))
 
     def is_plain(self, config: Config) -> bool:
         return self.rank == 2 and not is_first(config) and _strides_or_gaps(config)

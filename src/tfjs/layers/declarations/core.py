@@ -9,10 +9,12 @@ import numpy as np
 
 from tfjs.ir.layers_model import Config, Layer, Weight
 from tfjs.ir.tensor import DerivedTensor
-from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
+from tfjs.layers.base import Apply, CannotLower, LayerSpec, Shape, Slot, dim
 from tfjs.layers.declarations.activations import express_activation, keep_and_activate
+from tfjs.layers.declarations.activations_graph import activated
 from tfjs.layers.declarations.compose import activate, check_numbers, scale, weight_of
 from tfjs.layers.declarations.space import number
+from tfjs.layers.declarations.space_graph import reshape
 
 if TYPE_CHECKING:
     from tfjs.ir.graph import Value
@@ -92,17 +94,21 @@ class Dense(LayerSpec):
         return keep_and_activate(layer, build)
 
     def lower(self, layer: Layer, build: Lowering) -> list[Value]:
-        x = build.floats(build.inputs[0])
-        rank = build.rank(x)
-        kernel = build.weight("kernel")
-        flat = x if rank == 2 else build.reshaped(x, [-1, build.fixed(kernel, 0)])
-        result = build.op("MatMul", flat, kernel)
-        if rank != 2:
-            sizes = [build.size(x, axis) for axis in range(rank - 1)]
-            result = build.reshaped(result, [*sizes, build.fixed(kernel, 1)])
+        result = _times(build, build.floats(build.inputs[0]), build.weight("kernel"))
         if layer.config.get("use_bias", True):
             result = build.op("BiasAdd", result, build.weight("bias"))
         return [build.activate(result, layer.config.get("activation"))]
+
+
+def _times(build: Lowering, x: Value, matrix: Value, *, turned: bool = False) -> Value:
+    """The last axis multiplied by a matrix, which may lie on its side."""
+    rank, last = build.rank(x), int(turned)
+    flat = x if rank == 2 else build.reshaped(x, [-1, build.fixed(matrix, last)])
+    result = build.op("MatMul", flat, matrix, attrs={"transpose_b": turned})
+    if rank == 2:
+        return result
+    sizes = [build.size(x, axis) for axis in range(rank - 1)]
+    return reshape(build, result, [*sizes, build.fixed(matrix, 1 - last)])
 
 
 class Embedding(LayerSpec):
@@ -118,6 +124,18 @@ class Embedding(LayerSpec):
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         shape = inputs[0] if inputs else None
         return [None if shape is None else (*shape, layer.config["output_dim"])]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        ids = build.inputs[0]
+        result = _looked_up(build, ids)
+        if layer.config.get("mask_zero"):
+            build.set_mask(result, build.op("NotEqual", ids, 0))
+        return [result]
+
+
+def _looked_up(build: Lowering, ids: Value) -> Value:
+    whole = ids if ids.dtype in ("int32", "int64") else build.cast(ids, "int32")
+    return build.op("GatherV2", build.weight("embeddings"), whole, np.array(0, np.int32))
 
 
 def _check_table(config: Config) -> None:
@@ -173,6 +191,18 @@ class ReversibleEmbedding(LayerSpec):
             dense, scale(build, 1.0 / cap), activate(build, "tanh"), scale(build, cap)
         )
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        if not _reverse_argument(build.call.args, build.call.kwargs):
+            return [_looked_up(build, build.inputs[0])]
+        tied = bool(layer.config.get("tie_weights", True))
+        table = build.weight("embeddings" if tied else "reverse_embeddings")
+        result = _times(build, build.floats(build.inputs[0]), table, turned=tied)
+        cap = layer.config.get("logit_soft_cap")
+        if not cap:
+            return [result]
+        bounded = build.op("Tanh", build.op("Mul", result, 1.0 / cap))
+        return [build.op("Mul", bounded, float(cap))]
+
 
 def _is_reverse(layer: Layer) -> bool | None:
     """Whether all calls turn embeddings back into logits; None where some do."""
@@ -195,6 +225,14 @@ class Masking(LayerSpec):
     name = "Masking"
     supports_masking = True
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.floats(build.inputs[0])
+        told = build.op("NotEqual", x, float(layer.config.get("mask_value") or 0.0))
+        kept = build.op("Any", told, np.array([-1], np.int32), attrs={"keep_dims": True})
+        result = build.op("Mul", x, build.floats(kept))
+        build.set_mask(result, build.op("Squeeze", kept, attrs={"squeeze_dims": [-1]}))
+        return [result]
+
 
 class Activation(LayerSpec):
     name = "Activation"
@@ -207,6 +245,15 @@ class Activation(LayerSpec):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return express_activation(layer, build)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        value, x = layer.config["activation"], build.inputs[0]
+        # One such layer may be the activation of another, and so on.
+        while isinstance(value, dict) and value.get("class_name") == self.name:
+            value = (value.get("config") or {}).get("activation")
+        if isinstance(value, str):
+            return [activated(build, x, value)]
+        return [build.activate(x, value)]
+
 
 class Identity(LayerSpec):
     name = "Identity"
@@ -214,6 +261,9 @@ class Identity(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return build.drop(layer, "left out: does nothing")
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return build.inputs[:1]
 
 
 class AddLoss(LayerSpec):
@@ -223,6 +273,9 @@ class AddLoss(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return build.drop(layer, "left out: counts in training only")
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return build.inputs[:1]
 
 
 class AddMetric(AddLoss):
@@ -241,6 +294,9 @@ class _Code(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return build.refuse(layer, self.why)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        raise CannotLower(self.why)
 
 
 class Lambda(_Code):
@@ -296,3 +352,8 @@ class RandomFourierFeatures(_Code):
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         shape = inputs[0] if inputs else None
         return [None if shape is None else (*shape[:1], layer.config["output_dim"])]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        scaled = build.op("RealDiv", build.weight("unscaled_kernel"), build.weight("kernel_scale"))
+        result = build.op("MatMul", build.floats(build.inputs[0]), scaled)
+        return [build.op("Cos", build.op("BiasAdd", result, build.weight("bias")))]

@@ -30,7 +30,9 @@ from tfjs.layers.declarations.compose import (
 from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 _EQUATION = re.compile(r"(\.\.\.)?([A-Za-z]+)(\.\.\.)?,([A-Za-z]+)->(\.\.\.)?([A-Za-z]+)(\.\.\.)?")
 # Activations that depend on which axis is the last.
@@ -157,6 +159,15 @@ class EinsumDense(LayerSpec):
         equation.sizes.update(zip(equation.kernel, kernel.tensor.shape, strict=True))
         build.note(layer, "EinsumDense as Dense")
         return _dense(layer, build, equation)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        equation = str(layer.config["equation"]).replace(" ", "").encode()
+        x, kernel = build.floats(build.inputs[0]), build.weight("kernel")
+        result = build.op("Einsum", x, kernel, attrs={"equation": equation})
+        if layer.config.get("bias_axes"):
+            bias = build.weight("bias")
+            result = build.op("BiasAdd" if build.rank(bias) == 1 else "AddV2", result, bias)
+        return [build.activate(result, layer.config.get("activation"))]
 
 
 def _dense(layer: Layer, build: Builder, equation: _Equation) -> Apply:

@@ -9,8 +9,9 @@ import numpy as np
 
 from tfjs.ir.layers_model import Config, Layer
 from tfjs.ir.tensor import Array
-from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.base import Apply, CannotLower, LayerSpec, Shape
 from tfjs.layers.declarations.compose import Step, check_numbers, scale
+from tfjs.layers.declarations.images_graph import contrasted, resized, rounded
 from tfjs.layers.declarations.interpolation import (
     METHODS,
     interpolation_matrix,
@@ -19,10 +20,18 @@ from tfjs.layers.declarations.interpolation import (
 )
 from tfjs.layers.declarations.kernels import fits
 from tfjs.layers.declarations.regularization import LEFT_OUT
-from tfjs.layers.declarations.space import data_format, number, word
+from tfjs.layers.declarations.space import data_format, is_first, number, word
+from tfjs.layers.declarations.space_graph import (
+    check_rank,
+    keep_part,
+    pad,
+    with_channels_last,
+)
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 _TOO_LARGE = "its matrix is too large to write: resize the images in JavaScript"
 _NOT_INTEGERS = frozenset({"float16", "bfloat16", "float32", "float64", "bool", "string"})
@@ -107,6 +116,39 @@ class Resizing(LayerSpec):
         }
         return _filled(build, shape, matrices, fill, layer.name)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        config, x = layer.config, build.inputs[0]
+        check_rank(build, x, 4)
+        method, size = str(config["interpolation"]), (config["height"], config["width"])
+
+        def change(value: Value) -> Value:
+            if config.get("pad_to_aspect_ratio"):
+                value = _with_margins(build, value, size, float(config.get("fill_value") or 0.0))
+            elif config.get("crop_to_aspect_ratio"):
+                value = _without_margins(build, value, size)
+            antialias = bool(config.get("antialias"))
+            return resized(build, value, size, method, antialias=antialias)
+
+        result = with_channels_last(build, build.floats(x), is_first(config), change)
+        return [rounded(build, result, x.dtype)]
+
+
+def _without_margins(build: Lowering, x: Value, size: tuple[int, int]) -> Value:
+    """The middle of images that has the aspect ratio of a size."""
+    old = (build.fixed(x, 1), build.fixed(x, 2))
+    boxes = [_cropped(*old, *size), _cropped(*old[::-1], *size[::-1])]
+    for axis, (part, start) in enumerate(boxes, 1):
+        x = keep_part(build, x, axis, start, part)
+    return x
+
+
+def _with_margins(build: Lowering, x: Value, size: tuple[int, int], fill: float) -> Value:
+    """Images with so much of a number around them that they have the aspect ratio of a size."""
+    old = (build.fixed(x, 1), build.fixed(x, 2))
+    boxes = [_padded(*old, *size), _padded(*old[::-1], *size[::-1])]
+    pads = [(-start, -start) for _, start in boxes]
+    return pad(build, x, [(0, 0), *pads, (0, 0)], fill)
+
 
 def _problem(layer: Layer, build: Builder, shape: Shape | None) -> str | None:
     first = _first_axis(layer)
@@ -133,9 +175,13 @@ def _cropped(size: int, other: int, target: int, other_target: int) -> tuple[int
 
 
 def _padded(size: int, other: int, target: int, other_target: int) -> tuple[int, int]:
-    """The axis with padding that keeps the aspect ratio: its size and its (negative) start."""
+    """The axis with padding that keeps the aspect ratio: its size and its (negative) start.
+
+    Keras puts as much before as behind, so that what is odd is short of one.
+    """
     whole = max(size, int(float(other * target) / other_target))
-    return whole, -int(float(whole - size) / 2)
+    before = int(float(whole - size) / 2)
+    return size + 2 * before, -before
 
 
 def _boxed(size: int, box: tuple[int, int], target: int, method: str, antialias: bool) -> Array:
@@ -196,6 +242,22 @@ class CenterCrop(LayerSpec):
         cropping = build.new("Cropping2D", config, suffix="crop")
         return build.chain(cropping, scale(build, 1.0, name=layer.name))
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        config, x = layer.config, build.floats(build.inputs[0])
+        check_rank(build, x, 4)
+        size, first = (config["height"], config["width"]), _first_axis(layer)
+        old = [build.fixed(x, first + place) for place in range(2)]
+        if old[0] >= size[0] and old[1] >= size[1]:
+            for place in range(2):
+                start, _ = _margins(old[place], size[place])
+                x = keep_part(build, x, first + place, start, size[place])
+            return [x]
+
+        def change(value: Value) -> Value:
+            return resized(build, _without_margins(build, value, size), size, "bilinear")
+
+        return [with_channels_last(build, x, is_first(config), change)]
+
 
 def _margins(size: int, target: int) -> list[int]:
     start = (size - target) // 2
@@ -204,6 +266,10 @@ def _margins(size: int, target: int) -> list[int]:
 
 class RandomCrop(LayerSpec):
     name = "RandomCrop"
+    why: ClassVar[str] = (
+        "releases of Keras differ in what it does in inference: put CenterCrop or Resizing in its "
+        "place"
+    )
 
     def normalize(self, config: Config, dialect: str) -> None:
         _check_size(config)
@@ -215,11 +281,13 @@ class RandomCrop(LayerSpec):
         shape = build.input_shape(layer)
         if shape is not None and shape == _resized(layer, shape):
             return _leave_out(layer, build)
-        return build.refuse(
-            layer,
-            "releases of Keras differ in what it does in inference: put CenterCrop or Resizing "
-            "in its place",
-        )
+        return build.refuse(layer, self.why)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.inputs[0]
+        if x.shape != _resized(layer, x.shape):
+            raise CannotLower(self.why)
+        return [build.floats(x)]
 
 
 class _Augmentation(LayerSpec):
@@ -228,11 +296,15 @@ class _Augmentation(LayerSpec):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return _leave_out(layer, build)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [build.floats(build.inputs[0])]
+
 
 class Pipeline(LayerSpec):
     """A row of preprocessing layers, given in the configuration."""
 
     name = "Pipeline"
+    why: ClassVar[str] = "put the layers into the model, each as one of its own"
 
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         return [inputs[0] if inputs and _is_augmentation(layer.config.get("layers")) else None]
@@ -240,7 +312,12 @@ class Pipeline(LayerSpec):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         if _is_augmentation(layer.config.get("layers")):
             return _leave_out(layer, build)
-        return build.refuse(layer, "put the layers into the model, each as one of its own")
+        return build.refuse(layer, self.why)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        if not _is_augmentation(layer.config.get("layers")):
+            raise CannotLower(self.why)
+        return [build.floats(build.inputs[0])]
 
 
 def _is_augmentation(layers: Any) -> bool:
@@ -256,6 +333,17 @@ class _Histogram(LayerSpec):
             "works in inference too, and TF.js has no layer for it: do it in JavaScript before "
             "the model",
         )
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        raise CannotLower("works in inference too: do it in JavaScript before the model")
+
+
+class AutoContrast(_Histogram):
+    name = "AutoContrast"
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        low, high = (float(item) for item in layer.config.get("value_range") or (0, 255))
+        return [contrasted(build, build.floats(build.inputs[0]), low, high)]
 
 
 def _declare(base: type[LayerSpec], names: Sequence[str]) -> None:
@@ -296,5 +384,5 @@ AUGMENTATIONS = (
 _declare(_Augmentation, AUGMENTATIONS)
 _declare(
     _Histogram,
-    ("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"),
+    ("ContrastLimitedAdaptiveHistogramEqualization", "Equalization"),
 )

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfjs.ir.layers_model import Config, Layer, Weight
-from tfjs.ir.tensor import Array
-from tfjs.layers.base import Shape, Slot
+from tfjs.ir.tensor import Array, DerivedTensor
+from tfjs.layers.base import CannotLower, Shape, Slot
 from tfjs.layers.declarations import kernels
-from tfjs.layers.declarations.compose import constant, derived
+from tfjs.layers.declarations.compose import constant, derived, weight_of
 from tfjs.layers.declarations.convolution import Convolution
 from tfjs.layers.declarations.rewriting import ALONG_AXIS, Rewriting
 from tfjs.layers.declarations.space import (
@@ -34,9 +34,12 @@ from tfjs.layers.declarations.space import (
     reshape,
     window_length,
 )
+from tfjs.layers.declarations.space_graph import check_rank
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # A whole kernel a place; a matrix of all places in and out; only its numbers that are not zero.
 _BY_PLACE, _MATRIX, _SPARSE = 1, 2, 3
@@ -120,6 +123,44 @@ class _LocallyConnected(Convolution):
         form.note(f"{form.layer.class_name} as DepthwiseConv2D on a column for each window")
         return None
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        config, x = layer.config, build.floats(build.inputs[0])
+        check_rank(build, x, self.rank + 2)
+        first = is_first(config)
+        start, channels = (2, build.fixed(x, 1)) if first else (1, build.fixed(x, -1))
+        sizes = [build.fixed(x, axis) for axis in range(start, start + self.rank)]
+        places = [size or 0 for size in self.sizes_out(config, sizes)]
+        count, filters = math.prod(places), int(config["filters"])
+        if not count * filters * channels or _links(config, sizes) is None:
+            raise CannotLower("the sizes of its input are beyond reason, or it gives nothing")
+        plan = _Plan(sizes, channels, config)
+        if not kernels.fits([count, plan.window, channels]):
+            raise CannotLower("its windows hold too many numbers to be taken apart")
+        flat = build.reshaped(x, [-1, math.prod(sizes) * channels])
+        windows = build.op("GatherV2", flat, plan.elements(), np.array(1, np.int32))
+        kernel = self._lowered_kernel(layer, build, plan)
+        result = build.op("Einsum", windows, kernel, attrs={"equation": b"bpw,pwf->bpf"})
+        if config["use_bias"]:
+            result = build.op("AddV2", result, _lowered_biases(build, count, filters))
+        if first:
+            result = build.transpose(result, [0, 2, 1])
+        shape = [filters, *places] if first else [*places, filters]
+        return [build.activate(build.reshaped(result, [-1, *shape]), config.get("activation"))]
+
+    def _lowered_kernel(self, layer: Layer, build: Lowering, plan: _Plan) -> Value:
+        """[places, numbers of a window, filters], the numbers as `_Plan.elements` has them."""
+        if layer.config["implementation"] == _BY_PLACE:
+            return build.weight("kernel")
+        weight = weight_of(layer, "kernel")
+        slot = self.slots(layer, [build.inputs[0].shape])[0]
+        kernels.check(weight, slot.shape, f"layer {layer.name!r}")
+        places, window, filters = *plan.elements().shape, int(layer.config["filters"])
+        if not _is_small((places, window, filters), weight):
+            raise CannotLower("most of its window lies outside of its input")
+        array = weight.tensor.array
+        shape = (places, window, filters)
+        return build.constant(DerivedTensor("float32", shape, lambda: plan.by_element(array())))
+
 
 class LocallyConnected1D(_LocallyConnected):
     name = "LocallyConnected1D"
@@ -148,6 +189,14 @@ def _biases(bias: Array, first: bool) -> Array:
     if not first:
         return bias.ravel()
     return bias.reshape(bias.shape[-1], -1).T.ravel()
+
+
+def _lowered_biases(build: Lowering, count: int, filters: int) -> Value:
+    """The bias by place, then filter; see `_biases`."""
+    bias = build.weight("bias")
+    if is_first(build.config):
+        bias = build.transpose(build.reshaped(bias, [filters, count]), [1, 0])
+    return build.reshaped(bias, [count, filters])
 
 
 def _is_small(shape: Sequence[int], stored: Weight) -> bool:
@@ -238,6 +287,25 @@ class _Plan:
             shape = (index.shape[0] * places, index.shape[2] * window)
             index, inside = index.reshape(shape), inside.reshape(shape)
         return np.where(inside, index, 0), inside
+
+    def elements(self) -> Array:
+        """[places, numbers of a window]: which number of the flat input each is."""
+        index, _ = self._seen()
+        places, channels = len(index), np.arange(self._channels)
+        if self._first:
+            found = channels[:, None] * math.prod(self._sizes) + index[:, None, :]
+        else:
+            found = index[:, :, None] * self._channels + channels
+        return found.reshape(places, -1).astype(np.int32)
+
+    def by_element(self, kernel: Array) -> Array:
+        """The kernel as `[places, numbers of a window, filters]`, in the order of `elements`."""
+        whole = self.by_window(kernel)
+        filters = whole.shape[-1]
+        parts = whole.reshape(self._channels, self.window, -1, filters)
+        ordered = parts.transpose((2, 0, 1, 3) if self._first else (2, 1, 0, 3))
+        found = ordered.reshape(ordered.shape[0], -1, filters)
+        return np.ascontiguousarray(found, np.float32)
 
     def by_window(self, kernel: Array) -> Array:
         """The kernel as `[channels * window, 1, places, filters]`, whatever the implementation."""

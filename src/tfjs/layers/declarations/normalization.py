@@ -10,7 +10,7 @@ import numpy as np
 
 from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Config, Layer, Weight
-from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
+from tfjs.layers.base import Apply, CannotLower, LayerSpec, Shape, Slot, dim
 from tfjs.layers.declarations.compose import (
     Step,
     can_flatten,
@@ -30,12 +30,22 @@ from tfjs.layers.declarations.compose import (
     with_axis_last,
 )
 from tfjs.layers.declarations.kernels import fits
+from tfjs.layers.declarations.normalization_graph import (
+    batch_normalized,
+    epsilon_of,
+    group_normalized,
+    layer_normalized,
+    rms_normalized,
+    to_unit_length,
+)
 from tfjs.layers.declarations.space import number
 from tfjs.layers.registry import spec_of
 from tfjs.layers.shapes import output_shapes
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # TF.js normalises tensors of this rank at most.
 _HIGHEST_RANK = 4
@@ -49,6 +59,11 @@ def _axes(layer: Layer, rank: int) -> list[int]:
     if rank and any(not -rank <= item < rank for item in items):
         raise CorruptFileError(f"axis is {axis!r}, but its input has {rank} axes", where=layer.name)
     return sorted({item % rank for item in items}) if rank else []
+
+
+def _lowered_axes(layer: Layer, build: Lowering) -> list[int]:
+    """The axes of the layer in its input, sorted."""
+    return _axes(layer, build.rank(build.inputs[0]))
 
 
 def _size_along(layer: Layer, inputs: Sequence[Shape | None]) -> int | None:
@@ -129,6 +144,9 @@ class BatchNormalization(LayerSpec):
         build.note(layer, "its axis moved last, since TF.js computes others wrongly")
         return with_axis_last(build, rank, place, kept)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [batch_normalized(build, _lowered_axes(layer, build))]
+
 
 class LayerNormalization(LayerSpec):
     name = "LayerNormalization"
@@ -162,6 +180,9 @@ class LayerNormalization(LayerSpec):
         kept = build.keep(layer, {**plain, "axis": -1}, weights=weights)
         return flattened(build, shape, axes, kept)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [layer_normalized(build, _lowered_axes(layer, build))]
+
 
 class RMSNormalization(LayerSpec):
     name = "RMSNormalization"
@@ -187,6 +208,9 @@ class RMSNormalization(LayerSpec):
         epsilon = 1e-6 if told is None else float(told)
         return _mirrored(build, shape, axes, epsilon, [gamma], layer.name)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [rms_normalized(build, _lowered_axes(layer, build))]
+
 
 class UnitNormalization(LayerSpec):
     name = "UnitNormalization"
@@ -208,6 +232,10 @@ class UnitNormalization(LayerSpec):
         gamma = constant("gamma", np.full(2 * size, 1.0 / math.sqrt(size)))
         build.note(layer, "UnitNormalization as LayerNormalization of x and -x")
         return _mirrored(build, shape, axes, 1e-24 / size, [gamma], layer.name)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x, axes = build.floats(build.inputs[0]), _lowered_axes(layer, build)
+        return [to_unit_length(build, x, axes, epsilon_of(build, 1e-12))]
 
 
 def _can_be_unit(layer: Layer, shape: Shape) -> bool:
@@ -276,6 +304,12 @@ class GroupNormalization(LayerSpec):
         sizes = [size for axis, size in enumerate(shape) if axis not in (0, *axes)]
         steps = _grouped(layer, build, sizes, size_of([shape[axes[0]]]))
         return with_axis_last(build, len(shape), axes[0], *steps)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        (axis,) = _lowered_axes(layer, build)
+        if axis == 0:
+            raise CannotLower("it goes over the batch")
+        return [group_normalized(build, axis)]
 
 
 def _grouped(
@@ -365,3 +399,6 @@ class SpectralNormalization(LayerSpec):
             model=inner.model,
         )
         return build.apply(built)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return build.child(layer.children["layer"], *build.inputs[:1])

@@ -17,10 +17,13 @@ from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Config, Layer, Structure, TensorRef, map_refs
 from tfjs.ir.tensor import Array
 from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.declarations.operation_graph import lower_operation
 from tfjs.layers.declarations.space import Piece
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -68,6 +71,9 @@ class Operation(LayerSpec):
             return build.refuse(layer, outcome)
         build.note(layer, f"operation {layer.class_name} as layers of TF.js")
         return outcome
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return lower_operation(layer, build)
 
     def shapes(self, config: Config, given: dict[str, Any]) -> list[Shape | None]:
         """Shapes of the outputs; that of the first tensor by default.

@@ -178,7 +178,7 @@ class Einsum(Operation):
     """Products of two batches of matrices, by Dot and Permute."""
 
     name = "ops.Einsum"
-    parameters = ("x1", "x2")
+    parameters = tuple(f"x{place}" for place in range(1, 33))
 
     def shapes(self, config: Config, given: dict[str, Any]) -> list[Shape | None]:
         terms = _terms(config, given)

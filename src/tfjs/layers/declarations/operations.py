@@ -24,9 +24,12 @@ from tfjs.layers.declarations.operation import (
     plain,
     spreads,
 )
+from tfjs.layers.declarations.tf_functions import lower_function, lower_node
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 _MOST_FACTORS = 16
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -315,6 +318,9 @@ class TFOpLambda(LayerSpec):
         function = layer.config.get("function")
         return build.refuse(layer, f"calls tf.{function}, for which no layer of TF.js stands")
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return lower_function(layer, build)
+
 
 class TensorFlowOpLayer(LayerSpec):
     """A TensorFlow op within a Keras model of TensorFlow 2.0 to 2.3."""
@@ -325,3 +331,6 @@ class TensorFlowOpLayer(LayerSpec):
         node = layer.config.get("node_def")
         op = node.get("op") if isinstance(node, dict) else None
         return build.refuse(layer, f"runs the TensorFlow op {op}, for which no layer stands")
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return lower_node(layer, build)

@@ -12,6 +12,13 @@ from tfjs.ir.tensor import Array
 from tfjs.layers.base import Apply, LayerSpec, Shape
 from tfjs.layers.declarations.interpolation import matrix_steps
 from tfjs.layers.declarations.kernels import fits
+from tfjs.layers.declarations.pooling_graph import (
+    mean_matrix,
+    pooled,
+    pooled_globally,
+    pooled_to_size,
+    window_of,
+)
 from tfjs.layers.declarations.space import (
     Piece,
     Size,
@@ -29,7 +36,9 @@ from tfjs.layers.declarations.space import (
 )
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 _TOO_MANY = "its windows differ in size, and are too many to spell out"
 _WASM = "MaxPooling3D takes negative values for 0 on the wasm backend of TF.js 4.22"
@@ -40,6 +49,7 @@ _WASM = "MaxPooling3D takes negative values for 0 on the wasm backend of TF.js 4
 
 class _Pooling(LayerSpec):
     rank: ClassVar[int] = 0
+    kind: ClassVar[str] = ""
 
     def normalize(self, config: Config, dialect: str) -> None:
         pool_size = config.get("pool_size")
@@ -70,6 +80,9 @@ class _Pooling(LayerSpec):
             pieces = [permute_to_last(1), pool, permute_to_first(1)]
             return in_a_row(build, pieces, layer.name)
         return build.keep(layer)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [pooled(build, self.rank, self.kind)]
 
 
 class _Pooling3D(_Pooling):
@@ -124,17 +137,20 @@ class MaxPooling1D(_Pooling):
     name = "MaxPooling1D"
     aliases = ("MaxPool1D",)
     rank = 1
+    kind = "Max"
 
 
 class MaxPooling2D(_Pooling):
     name = "MaxPooling2D"
     aliases = ("MaxPool2D",)
     rank = 2
+    kind = "Max"
 
 
 class MaxPooling3D(_Pooling3D):
     name = "MaxPooling3D"
     aliases = ("MaxPool3D",)
+    kind = "Max"
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         build.warn(_WASM)
@@ -145,17 +161,20 @@ class AveragePooling1D(_Pooling):
     name = "AveragePooling1D"
     aliases = ("AvgPool1D",)
     rank = 1
+    kind = "Average"
 
 
 class AveragePooling2D(_Pooling):
     name = "AveragePooling2D"
     aliases = ("AvgPool2D",)
     rank = 2
+    kind = "Average"
 
 
 class AveragePooling3D(_Pooling3D):
     name = "AveragePooling3D"
     aliases = ("AvgPool3D",)
+    kind = "Average"
 
 
 # Over all of the space -----------------------------------------------------------------------
@@ -193,6 +212,9 @@ class _GlobalPooling(LayerSpec):
 
         build.note(layer, f"{self.name} with a Reshape, for what TF.js lacks of it")
         return each_shape(build, layer, make)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [pooled_globally(build, self.rank, self.kind)]
 
     def _pieces(self, space: Space) -> list[Piece]:
         """All axes of space are one to a mean or a maximum."""
@@ -283,6 +305,9 @@ class _AdaptivePooling(LayerSpec):
         build.note(layer, f"{self.name} as pooling of windows, spelled out where they differ")
         return each_shape(build, layer, make)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [pooled_to_size(build, self.rank, self.kind)]
+
     def _pooling(self, layer: Layer, windows: list[int]) -> list[Piece]:
         config = {"pool_size": windows, "strides": windows, "padding": "valid"}
         if self.rank == 1:
@@ -306,7 +331,7 @@ class _AdaptivePooling(LayerSpec):
         if not all(fits(each) for each in zip(sizes, wanted, widths, strict=True)):
             return _TOO_MANY
         matrices = {
-            start + axis: _mean_matrix(*both) if averages else _spread_matrix(*both)
+            start + axis: mean_matrix(*both) if averages else _spread_matrix(*both)
             for axis, both in enumerate(zip(sizes, wanted, strict=True))
         }
         rank = self.rank + 2
@@ -316,23 +341,9 @@ class _AdaptivePooling(LayerSpec):
         return build.chain(*steps, in_a_row(build, self._pooling(layer, widths), name))
 
 
-def _window(size: int, count: int, at: int) -> slice:
-    """Where a window lies: from floor(at * size / count) to ceil((at + 1) * size / count)."""
-    return slice(at * size // count, -(-(at + 1) * size // count))
-
-
 def _widest(size: int, count: int) -> int:
-    windows = [_window(size, count, at) for at in range(count)]
+    windows = [window_of(size, count, at) for at in range(count)]
     return max(int(window.stop - window.start) for window in windows)
-
-
-def _mean_matrix(size: int, count: int) -> Array:
-    """[size, count]: the mean of each window."""
-    matrix = np.zeros((size, count), np.float32)
-    for at in range(count):
-        window = _window(size, count, at)
-        matrix[window, at] = 1.0 / (window.stop - window.start)
-    return matrix
 
 
 def _spread_matrix(size: int, count: int) -> Array:
@@ -340,7 +351,7 @@ def _spread_matrix(size: int, count: int) -> Array:
     width = _widest(size, count)
     matrix = np.zeros((size, count * width), np.float32)
     for at in range(count):
-        window = _window(size, count, at)
+        window = window_of(size, count, at)
         for offset in range(width):
             matrix[min(window.start + offset, window.stop - 1), at * width + offset] = 1.0
     return matrix

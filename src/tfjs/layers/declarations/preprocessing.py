@@ -10,13 +10,23 @@ import numpy as np
 from tfjs.errors import CorruptFileError
 from tfjs.ir.layers_model import Config, Layer
 from tfjs.ir.tensor import Array
-from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim
+from tfjs.layers.base import Apply, CannotLower, LayerSpec, Shape, Slot, dim
 from tfjs.layers.declarations.compose import Numbers, Step, constant, reshape, scale, weight_of
 from tfjs.layers.declarations.kernels import fits
+from tfjs.layers.declarations.preprocessing_graph import (
+    encoded,
+    hashed,
+    looked_up,
+    mel_spectrogram,
+    stft_spectrogram,
+    windows,
+)
 from tfjs.layers.declarations.space import number
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # The least that Keras divides by.
 _SMALLEST_DEVIATION = 1e-7
@@ -37,6 +47,12 @@ class Rescaling(LayerSpec):
             if array.dtype.kind not in "iuf":
                 raise ValueError(f"{key} is {value!r}, numbers were expected")
             config[key] = array.tolist()
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.floats(build.inputs[0])
+        scaled = build.op("Mul", x, np.asarray(layer.config["scale"], np.float32))
+        offset = np.asarray(layer.config["offset"], np.float32)
+        return [build.op("AddV2", scaled, offset) if offset.ndim or offset else scaled]
 
 
 class Normalization(LayerSpec):
@@ -77,6 +93,18 @@ class Normalization(LayerSpec):
             return build.apply(scale(build, _listed(factor), _listed(offset), name=layer.name))
         centered = scale(build, 1.0, _listed(-mean), suffix="centered")
         return build.chain(centered, scale(build, _listed(factor), name=layer.name))
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.floats(build.inputs[0])
+        if 0 in _kept_axes(layer.config["axis"], build.rank(x)):
+            raise CannotLower("it goes over the batch")
+        kept = [build.fixed(x, axis) for axis in _kept_axes(layer.config["axis"], build.rank(x))]
+        if not fits(kept):
+            raise CannotLower("its mean and variance are too large")
+        mean, deviation = (item[None] for item in _moments(layer, build.shape(x)))
+        if layer.config.get("invert"):
+            return [build.op("AddV2", build.op("Mul", x, deviation), mean)]
+        return [build.op("Mul", build.op("Sub", x, mean), np.float32(1) / deviation)]
 
 
 def _kept_axes(axes: Sequence[int], rank: int) -> list[int]:
@@ -141,6 +169,13 @@ class CategoryEncoding(LayerSpec):
             return [(*shape, tokens)]
         return [(*shape[:-1], tokens)]
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        tokens, mode = layer.config.get("num_tokens"), layer.config.get("output_mode")
+        if type(tokens) is not int:
+            raise CannotLower("has no number of tokens")
+        weights = build.argument("count_weights", 1)
+        return [encoded(build, build.inputs[0], str(mode), tokens, weights=weights)]
+
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         """The rows of an identity matrix, looked up by an Embedding."""
         shapes, tokens = build.input_shapes(layer), layer.config.get("num_tokens")
@@ -204,40 +239,78 @@ class Discretization(_Outside):
     name = "Discretization"
     why = f"TF.js has no layer that sorts numbers into bins: {_IN_JAVASCRIPT}"
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        edges = layer.config.get("bin_boundaries")
+        if edges is None:
+            raise CannotLower("has no bin boundaries: adapt it to the data, and save it again")
+        boundaries = [float(edge) for edge in np.asarray(edges, np.float32).reshape(-1)]
+        attrs = {"boundaries": boundaries}
+        places = build.op("Bucketize", build.floats(build.inputs[0]), attrs=attrs)
+        mode = str(layer.config.get("output_mode", "int"))
+        return [encoded(build, places, mode, len(boundaries) + 1)]
+
 
 class Hashing(_Outside):
     name = "Hashing"
     why = f"TF.js has no hash: {_IN_JAVASCRIPT}"
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [hashed(build)]
 
 
 class HashedCrossing(_Outside):
     name = "HashedCrossing"
     why = f"TF.js has no hash: {_IN_JAVASCRIPT}"
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        raise CannotLower(
+            f"joins texts before it hashes them, which TF.js cannot: {_IN_JAVASCRIPT}"
+        )
+
 
 class StringLookup(_Outside):
     name = "StringLookup"
     why = f"TF.js layers know no strings: {_IN_JAVASCRIPT}"
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [looked_up(build)]
 
 
 class IntegerLookup(_Outside):
     name = "IntegerLookup"
     why = f"TF.js has no layer with a look-up table: {_IN_JAVASCRIPT}"
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [looked_up(build)]
+
 
 class TextVectorization(_Outside):
     name = "TextVectorization"
     why = f"TF.js layers know no strings: {_IN_JAVASCRIPT}"
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        raise CannotLower(
+            "takes texts apart, which TF.js cannot: split them into words in JavaScript, and build "
+            "the model with a StringLookup of the same vocabulary"
+        )
 
 
 class FeatureSpace(_Outside):
     name = "FeatureSpace"
     why = f"is made of look-ups and hashes, which TF.js layers lack: {_IN_JAVASCRIPT}"
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        raise CannotLower(
+            "is no layer of a Functional model: take its preprocessing layers instead"
+        )
+
 
 class MelSpectrogram(_Outside):
     name = "MelSpectrogram"
     why = f"TF.js has no layer for a Fourier transform: {_IN_JAVASCRIPT}, with tf.signal.stft"
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [mel_spectrogram(build)]
 
 
 class STFTSpectrogram(_Outside):
@@ -251,7 +324,10 @@ class STFTSpectrogram(_Outside):
 
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         length = layer.config["frame_length"]
-        bins = (layer.config.get("fft_length") or length) // 2 + 1
+        bins = windows(layer.config)[1] // 2 + 1
         mode = layer.config.get("mode")
         parts = [part for part in ("real", "imag") if mode not in ({"real", "imag"} - {part})]
         return [Slot(f"{part}_kernel", (length, 1, bins)) for part in parts]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [stft_spectrogram(build)]

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from tfjs.errors import CorruptFileError
-from tfjs.ir.layers_model import Config, Layer, TensorRef, Weight, flatten
+from tfjs.ir.layers_model import Call, Config, Layer, TensorRef, Weight, flatten
 from tfjs.ir.tensor import Array, ArrayTensor, DerivedTensor
-from tfjs.layers.base import Apply, LayerSpec, Shape, Slot, dim, find
-from tfjs.layers.declarations import gates, gru_unroll, kernels
+from tfjs.layers.base import Apply, CannotLower, LayerSpec, Shape, Slot, dim, find
+from tfjs.layers.declarations import gates, gru_unroll, kernels, recurrent_graph
 from tfjs.layers.declarations.space import HIGHEST
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # Keys that TF.js does not read; `obstacle` refuses the values that would matter.
 UNREAD: Config = {"zero_output_for_mask": ..., "time_major": ...}
@@ -57,6 +59,9 @@ class _Cell(gates.Gated):
         state = (dim(inputs[0] if inputs else None, 0), units_of(layer))
         return [state] * (1 + self.states)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return recurrent_graph.one_step(build, [build])
+
 
 class _Recurrent(_Cell):
     """A layer that runs a cell over the steps of its input."""
@@ -73,6 +78,9 @@ class _Recurrent(_Cell):
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         why = obstacle(layer, build)
         return build.refuse(layer, why) if why else express(layer, build)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return recurrent_graph.sequence(build, [build])
 
 
 def units_of(layer: Layer) -> int:
@@ -292,6 +300,9 @@ class StackedRNNCells(LayerSpec):
         own = list(layer.children.values())[-1]
         return [(batch, units_of(own)), *((batch, size) for size in sizes)]
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return recurrent_graph.one_step(build, _owners(build))
+
 
 class RNN(LayerSpec):
     name = "RNN"
@@ -323,6 +334,27 @@ class RNN(LayerSpec):
             child = _wrapped_cell(layer.children["cell"], build)
             return build.keep(layer, UNREAD, children={"cell": child})
         return _as_layers(layer, cells, build)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        cell = layer.children.get("cell")
+        if cell is None:
+            raise CannotLower("runs no cell")
+        inner = build.of(cell, Call())
+        if cell.class_name != "StackedRNNCells":
+            return recurrent_graph.sequence(build, [inner])
+        told = layer.config.get("return_state") or len(build.inputs) > 1
+        if told and cell.config.get("reverse_state_order"):
+            # Releases of Keras differ in what that does to the states of a call.
+            raise CannotLower("its cells put their states in reverse order")
+        return recurrent_graph.sequence(build, _owners(inner))
+
+
+def _owners(stacked: Lowering) -> list[Lowering]:
+    """What gives the weights of each cell of several."""
+    cells = stacked.layer.children.values()
+    if not cells:
+        raise CannotLower("runs no cell")
+    return [stacked.of(cell, Call()) for cell in cells]
 
 
 def cells_of(rnn: Layer) -> list[Layer]:
@@ -431,6 +463,10 @@ class _CuDNN(_Recurrent):
             return build.refuse(layer, why)
         build.note(layer, f"{layer.class_name} as {self.layer}, its weights put in order")
         return express(plain_rnn(layer), build)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        plain = build.of(plain_rnn(layer), build.call)
+        return recurrent_graph.sequence(plain, [plain])
 
 
 class CuDNNLSTM(_CuDNN):

@@ -9,7 +9,9 @@ from tfjs.layers.base import Apply, LayerSpec
 from tfjs.layers.declarations.compose import check_numbers
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 LEFT_OUT = "left out: identity in inference"
 # How tf.keras draws its random numbers.
@@ -29,6 +31,9 @@ class _Kept(LayerSpec):
         seed = layer.config.get("seed")
         changes: Config = {} if seed is None or isinstance(seed, int) else {"seed": ...}
         return build.keep(layer, changes)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return build.inputs[:1]
 
 
 class Dropout(_Kept):
@@ -59,6 +64,9 @@ class _LeftOut(LayerSpec):
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         return build.drop(layer, LEFT_OUT)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return build.inputs[:1]
 
 
 class SpatialDropout2D(_LeftOut):

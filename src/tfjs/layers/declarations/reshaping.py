@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from tfjs.ir.layers_model import Config, Layer
 from tfjs.layers.base import Apply, LayerSpec, Shape
 from tfjs.layers.declarations.compose import is_static
+from tfjs.layers.declarations.images_graph import repeated, scaled_up
 from tfjs.layers.declarations.interpolation import METHODS, resize_steps
 from tfjs.layers.declarations.kernels import fits
 from tfjs.layers.declarations.planes import CROP, PAD, REPEAT, UNKNOWN_SIZES, AxisWise
@@ -29,9 +32,19 @@ from tfjs.layers.declarations.space import (
     shapes_in,
     word,
 )
+from tfjs.layers.declarations.space_graph import (
+    channels_last,
+    check_rank,
+    cut,
+    order_axes,
+    pad,
+    with_channels_last,
+)
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 # Up to here TF.js repeats each pixel alike, whatever the size; beyond, rounding takes a
 # neighbour now and then (41, 47 and 49 are the first).
@@ -71,6 +84,14 @@ class Reshape(LayerSpec):
 
         return each_shape(build, layer, make)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.inputs[0]
+        target = self._target(layer, x.shape)
+        if None not in target:
+            return [build.reshaped(x, [-1, *(size or 0 for size in target)])]
+        sizes = [-1 if size is None else size for size in target]
+        return [build.reshaped(x, [build.size(x, 0), *sizes])]
+
 
 class Flatten(LayerSpec):
     name = "Flatten"
@@ -100,6 +121,13 @@ class Flatten(LayerSpec):
         build.note(layer, "Flatten as Reshape, since TF.js takes no unknown sizes there")
         return each_shape(build, layer, make)
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.inputs[0]
+        if is_first(layer.config) and build.rank(x) > 2:
+            x = channels_last(build, x)
+        size = product(build.shape(x)[1:])
+        return [build.reshaped(x, [build.size(x, 0), -1] if not size else [-1, size])]
+
 
 class Permute(LayerSpec):
     name = "Permute"
@@ -116,6 +144,11 @@ class Permute(LayerSpec):
             return [None]
         return [(shape[0], *(shape[axis] for axis in dims))]
 
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x, dims = build.inputs[0], layer.config["dims"]
+        check_rank(build, x, len(dims) + 1)
+        return [order_axes(build, x, [0, *dims])]
+
 
 class RepeatVector(LayerSpec):
     name = "RepeatVector"
@@ -128,6 +161,12 @@ class RepeatVector(LayerSpec):
         if shape is None or len(shape) != 2:
             return [None]
         return [(shape[0], layer.config["n"], shape[1])]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.inputs[0]
+        check_rank(build, x, 2)
+        row = build.op("ExpandDims", x, np.array(1, np.int32))
+        return [build.op("Tile", row, np.array([1, layer.config["n"], 1], np.int32))]
 
 
 class _AxisWise(LayerSpec):
@@ -153,6 +192,16 @@ class _AxisWise(LayerSpec):
     def infer(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Shape | None]:
         space = Space.of(inputs[0] if inputs else None, self.rank, layer.config)
         return [None if space is None else self._after(space, self.values(layer)).shape()]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x = build.inputs[0]
+        check_rank(build, x, self.rank + 2)
+        first = 2 if is_first(layer.config) else 1
+        return [self.changed(build, x, dict(enumerate(self.values(layer), first)))]
+
+    def changed(self, build: Lowering, x: Value, values: dict[int, Any]) -> Value:
+        """The tensor padded or cut along some axes, told by axis."""
+        raise NotImplementedError
 
     def _after(self, space: Space, values: Sequence[Any]) -> Space:
         both = zip(space.sizes, values, strict=True)
@@ -205,6 +254,9 @@ class _Padding(_AxisWise):
     def resize(self, size: int, value: Any) -> int:
         return int(size + value[0] + value[1])
 
+    def changed(self, build: Lowering, x: Value, values: dict[int, Any]) -> Value:
+        return pad(build, x, [values.get(axis, (0, 0)) for axis in range(self.rank + 2)])
+
 
 class ZeroPadding1D(_Padding):
     name = "ZeroPadding1D"
@@ -234,6 +286,9 @@ class _Cropping(_AxisWise):
 
     def resize(self, size: int, value: Any) -> int:
         return max(0, int(size - value[0] - value[1]))
+
+    def changed(self, build: Lowering, x: Value, values: dict[int, Any]) -> Value:
+        return cut(build, x, {axis: (pair[0], pair[1]) for axis, pair in values.items()})
 
     def forgets(self, layer: Layer, build: Builder) -> bool:
         spaces = [Space.of(shape, 2, layer.config) for shape in shapes_in(build, layer)]
@@ -268,6 +323,12 @@ class _UpSampling(_AxisWise):
 
     def resize(self, size: int, value: Any) -> int:
         return int(size * value)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x, counts = build.inputs[0], [int(value) for value in self.values(layer)]
+        check_rank(build, x, self.rank + 2)
+        first = is_first(layer.config)
+        return [with_channels_last(build, x, first, lambda value: repeated(build, value, counts))]
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         factors = [_factors(value) for value in self.values(layer)]
@@ -335,6 +396,18 @@ class UpSampling2D(_UpSampling):
 
         build.note(layer, f"{method} interpolation as products with constant matrices")
         return each_shape(build, layer, make)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        config, x = layer.config, build.floats(build.inputs[0])
+        check_rank(build, x, self.rank + 2)
+        factors = self.values(layer)
+        half = config.get("half_pixel_centers") is not False
+
+        def change(value: Value) -> Value:
+            method = config["interpolation"]
+            return scaled_up(build, value, factors, method, half_pixel=half)
+
+        return [with_channels_last(build, x, is_first(config), change)]
 
 
 class UpSampling3D(_UpSampling):

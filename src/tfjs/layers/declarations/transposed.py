@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 from tfjs.ir.layers_model import Config
 from tfjs.layers.base import Slot
 from tfjs.layers.declarations.convolution import OF_THE_BASE, TOO_LARGE, Convolution
+from tfjs.layers.declarations.convolution_graph import over_space, spread_kernel, transposed
 from tfjs.layers.declarations.planes import CROP, UNKNOWN_SIZES
 from tfjs.layers.declarations.rewriting import Rewriting
 from tfjs.layers.declarations.space import Size, dilated, numbers
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.ir.layers_model import Layer
     from tfjs.layers.base import Apply
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 
 class _Transposed(Convolution):
@@ -60,6 +63,17 @@ class _Transposed(Convolution):
         kernel = self._kernel(config, axis)
         total = kernel + kernel % 2 - 2 + int(config["output_padding"][axis])
         return kernel - 1 - min(-(-total // 2), kernel - 1)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        config, axes = layer.config, range(self.rank)
+        extra = [self._extra(config, axis) for axis in axes]
+        told = config.get("output_padding") is not None
+        left = [self._left(config, axis) if told else 0 for axis in axes]
+
+        def change(x: Value) -> Value:
+            return transposed(build, x, spread_kernel(build, self.rank), extra, left)
+
+        return over_space(build, self.rank, change)
 
     def unwritten(self, config: Config) -> list[str]:
         return ["groups", "output_padding"]

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tfjs.errors import CorruptFileError
-from tfjs.ir.layers_model import Config, Layer, TensorRef
-from tfjs.layers.base import Apply, LayerSpec, Shape, dim
-from tfjs.layers.declarations import gru_unroll, recurrent
+from tfjs.ir.layers_model import Call, Config, Layer, TensorRef
+from tfjs.layers.base import Apply, CannotLower, LayerSpec, Shape, dim
+from tfjs.layers.declarations import gru_unroll, recurrent, recurrent_graph
 from tfjs.layers.registry import spec_of
 from tfjs.layers.shapes import output_shapes
 
 if TYPE_CHECKING:
+    from tfjs.ir.graph import Value
     from tfjs.layers.legalize import Builder
+    from tfjs.layers.lowering import Lowering
 
 _PLAIN = frozenset({"SimpleRNN", "LSTM", "GRU"})
 _MERGES = {"concat": "Concatenate", "sum": "Add", "ave": "Average", "mul": "Multiply"}
@@ -90,6 +94,40 @@ class Bidirectional(LayerSpec):
         if _mirrors(forward, backward) and not forward.config.get("reset_after"):
             return _kept(layer, forward, backward, build)
         return _apart(layer, forward, backward, build)
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x, *given = build.inputs
+        mask = recurrent_graph.mask_of_call(build)
+        half = len(given) // 2
+        outputs, states = [], []
+        for key, own in zip(self.children, (given[:half], given[half:]), strict=True):
+            child = layer.children[key]
+            sequences = bool(child.config.get("return_sequences"))
+            # Keras has both directions put out zeros at masked steps.
+            config = {**child.config, "zero_output_for_mask": sequences}
+            kwargs = {"mask": mask, "initial_state": own}
+            output, *more = build.child(replace(child, config=config), call=Call((x,), kwargs))
+            if sequences and key == "backward_layer":
+                axis = 0 if child.config.get("time_major") else 1
+                output = build.op("ReverseV2", output, np.array([axis], np.int32))
+            outputs.append(output)
+            if child.config.get("return_state"):
+                states += more
+        merged = _merged(build, layer.config["merge_mode"], outputs)
+        sequences = bool(layer.children["forward_layer"].config.get("return_sequences"))
+        for output in merged:
+            build.set_mask(output, mask if sequences else None)
+        return [*merged, *states]
+
+
+def _merged(build: Lowering, mode: str | None, outputs: list[Value]) -> list[Value]:
+    """What both directions put out, taken together."""
+    if mode is None:
+        return outputs
+    if mode == "concat":
+        return [build.op("ConcatV2", *outputs, np.array(-1, np.int32))]
+    result = build.op("Mul" if mode == "mul" else "AddV2", *outputs)
+    return [build.op("Mul", result, 0.5) if mode == "ave" else result]
 
 
 def _mirrored(inner: Layer) -> Layer:
@@ -220,6 +258,44 @@ class TimeDistributed(LayerSpec):
         if build.is_masked(layer) and spec is not None and spec.uses_mask:
             return build.refuse(layer, "it hands a mask on to what it wraps, TF.js does not")
         return build.keep(layer, children={"layer": build.child(inner, _one_step(shape))})
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        x, mask = build.inputs[0], build.mask()
+        if build.rank(x) < 3:
+            raise CannotLower("its input has no axes behind that of the steps")
+        steps = build.size(x, 1)
+        flat = _without_steps(build, x)
+        # What is wrapped sees the mask of what is within a step.
+        inner = None
+        if mask is not None and build.rank(mask) > 2:
+            inner = _without_steps(build, mask)
+            mask = build.op("Any", mask, np.arange(2, build.rank(mask), dtype=np.int32))
+        build.set_mask(flat, inner)
+        result = []
+        for made in build.child(_inner(layer), flat):
+            left = build.mask_of(made)
+            value = _with_steps(build, made, x, steps)
+            result.append(value)
+            # Keras 2 asks what is wrapped for the mask, Keras 3 hands its own on.
+            if left is not None and left is not inner and not build.keras3:
+                build.set_mask(value, _with_steps(build, left, x, steps))
+            else:
+                build.set_mask(value, mask)
+        return result
+
+
+def _without_steps(build: Lowering, value: Value) -> Value:
+    """Batch and steps as one axis."""
+    return build.reshaped(
+        value, [-1, *(build.size(value, at) for at in range(2, build.rank(value)))]
+    )
+
+
+def _with_steps(build: Lowering, value: Value, like: Value, steps: int | Value) -> Value:
+    """Batch and steps apart again, as they are in another tensor."""
+    inner = [build.size(value, axis) for axis in range(1, build.rank(value))]
+    batch = build.shape(like)[0]
+    return build.reshaped(value, [-1 if batch is None else batch, steps, *inner])
 
 
 def _inner(layer: Layer) -> Layer:
