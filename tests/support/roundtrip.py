@@ -77,7 +77,7 @@ def check_roundtrip(
     """
     source = folder / f"model{suffix}"
     model.save(source)
-    report = tfjs.convert(source, folder / "web")
+    report = tfjs.convert(source, folder / "web", to="tfjs-layers")
     run = runtime.run_layers(folder / "web", list(inputs), backend=backend)
     with warnings.catch_warnings():
         # Keras on JAX warns of dtypes of its own making.

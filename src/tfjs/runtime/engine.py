@@ -50,8 +50,13 @@ class Runner:
         self._kernels = Kernels(self._mode, tables)
         self._planner = Planner(model, self._mode, self._kernels)
         self._inputs = Inputs(model, self._mode)
-        self._started = model.initializer is None
         self._outputs = self._planner.plan(model.graph, model.graph.outputs)
+        # What fills the tables, until it has run.
+        self._first: Plan | None = None
+        start = model.initializer
+        if start is not None:
+            planner = Planner(model, self._mode, self._kernels, effects=True)
+            self._first = planner.plan(start, start.outputs, start.targets)
         self._plans: OrderedDict[tuple[Value, ...], Plan] = OrderedDict()
 
     def run(self, feeds: Mapping[str, npt.ArrayLike], fetches: Fetches = None) -> list[Array]:
@@ -158,14 +163,11 @@ class Runner:
 
     def _initialize(self) -> None:
         """Fill the tables, before the first run."""
-        graph = self._model.initializer
-        if self._started or graph is None:
+        if self._first is None:
             return
-        planner = Planner(self._model, self._mode, self._kernels, effects=True)
-        plan = planner.plan(graph, graph.outputs, graph.targets)
         with _telling({}), np.errstate(all="ignore"):
-            plan.execute(list(plan.template))
-        self._started = True
+            self._first.execute(list(self._first.template))
+        self._first = None
 
     def _result(self, value: Value, found: object) -> Array:
         if found is DEAD:

@@ -30,17 +30,20 @@ def in_order(roots: Iterable[_Item], before: Callable[[_Item], Iterable[_Item]])
     for root in roots:
         if root in done:
             continue
-        path: dict[_Item, Iterator[_Item]] = {root: iter(before(root))}
+        path = [(root, iter(before(root)))]
+        on_path = {root}
         while path:
-            item, left = next(reversed(path.items()))
+            item, left = path[-1]
             other = next((entry for entry in left if entry not in done), None)
             if other is None:
                 done[item] = None
-                del path[item]
-            elif other in path:
+                on_path.remove(item)
+                path.pop()
+            elif other in on_path:
                 raise CorruptFileError(f"the graph has a cycle, at or before {other.name!r}")
             else:
-                path[other] = iter(before(other))
+                path.append((other, iter(before(other))))
+                on_path.add(other)
     return list(done)
 
 

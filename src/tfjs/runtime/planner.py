@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfjs.errors import CorruptFileError, UnsupportedError
+from tfjs.errors import CorruptFileError, TfjsError, UnsupportedError
 from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value
 from tfjs.ir.tensor import Array, Tensor
 from tfjs.ops.definitions import definition
@@ -53,7 +53,7 @@ class Planner:
         self.plans: dict[str, Plan] = {}
         self._model = model
         self._arrays: dict[Tensor, Array] = {}
-        self._problems: dict[tuple[str, str], list[str]] = {}
+        self._problems: dict[tuple[str, str], dict[str, None]] = {}
         self._wanted: list[str] = []
 
     def plan(self, graph: Graph, fetches: Sequence[Value], targets: Sequence[Node] = ()) -> Plan:
@@ -64,21 +64,32 @@ class Planner:
             CorruptFileError: the graph makes no sense.
         """
         self._problems.clear()
-        found = GraphPlanner(self, graph, fetches, targets).plan()
-        left = list(found.calls)
+        before = set(self.plans)
+        try:
+            found = GraphPlanner(self, graph, fetches, targets).plan()
+            self._plan_functions(found.calls)
+            self._complain()
+            self._check_depth(found)
+        except TfjsError:
+            # Whoever asks again shall hear of it again.
+            for name in set(self.plans) - before:
+                del self.plans[name]
+            raise
+        return found
+
+    def _plan_functions(self, calls: Sequence[str]) -> None:
+        left = list(calls)
         while left:
             name = left.pop()
-            if name not in self.plans:
-                body = self._model.functions[name]
-                targets = body.targets if self.effects else ()
-                plan = GraphPlanner(self, body, body.outputs, targets).plan()
-                if len(plan.fed) != len(body.inputs):
-                    raise CorruptFileError(f"the function {name!r} needs more than its arguments")
-                self.plans[name] = plan
-                left += plan.calls
-        self._complain()
-        self._check_depth(found)
-        return found
+            if name in self.plans:
+                continue
+            body = self._model.functions[name]
+            targets = body.targets if self.effects else ()
+            plan = GraphPlanner(self, body, body.outputs, targets).plan()
+            if len(plan.fed) != len(body.inputs):
+                raise CorruptFileError(f"the function {name!r} needs more than its arguments")
+            self.plans[name] = plan
+            left += plan.calls
 
     def array(self, tensor: Tensor) -> Array:
         """The elements of a constant, prepared once."""
@@ -128,7 +139,7 @@ class Planner:
     def problem(self, graph: Graph, node: Node, reason: str) -> None:
         """Note why a node cannot be computed."""
         name = f"{graph.name}/{node.name}" if graph.name else node.name
-        self._problems.setdefault((node.op, reason), []).append(name)
+        self._problems.setdefault((node.op, reason), {})[name] = None
 
     def refuse(self, graph: Graph, node: Node) -> None:
         """Note that nothing computes a node."""
@@ -144,9 +155,10 @@ class Planner:
     def _complain(self) -> None:
         if not self._problems:
             return
+        count = sum(map(len, self._problems.values()))
         raise UnsupportedError(
-            f"{sum(map(len, self._problems.values()))} nodes of the graph cannot be computed here",
-            problems=[_line(*key, nodes) for key, nodes in sorted(self._problems.items())],
+            f"{count} node{'s' if count > 1 else ''} of the graph cannot be computed here",
+            problems=[_line(*key, list(self._problems[key])) for key in sorted(self._problems)],
             hint="ask for values that do not depend on them, or run the model where it was made",
         )
 

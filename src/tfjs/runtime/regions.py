@@ -100,7 +100,8 @@ class GraphPlanner:
         for node in self.nodes:
             if self.is_fed(node):
                 plan.fed[node] = root.slot(node.output)
-        plan.fed.update(root.given)
+        if not self.graph.name:  # nobody feeds what stands in a function
+            plan.fed.update(root.given)
         root.settle(plan.results)
         plan.depth = max(len(frame.chain()) for frame in regions)
         return plan
