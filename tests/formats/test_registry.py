@@ -59,6 +59,9 @@ def test_what_an_output_path_means(path: str, model: str | None, weights: str | 
 def test_what_an_output_path_means_for_a_graph() -> None:
     graph = GraphModel(Graph(), Signature([], []))
     assert for_output(Path("web"), graph).name == "tfjs-graph"
+    assert for_output(Path("m.pb"), graph).name == "frozen-graph"
+    with pytest.raises(UnsupportedError, match=r"a graph, of which no \.pb file can be made"):
+        for_output(Path("saved_model.pb"), graph)
     with pytest.raises(UnsupportedError, match=r"a graph, of which no \.keras file can be made"):
         for_output(Path("m.keras"), graph)
 

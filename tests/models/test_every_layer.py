@@ -39,11 +39,11 @@ def test_a_layer_of_keras_3(
     model.save(tmp_path / "model.keras")
     if name in REFUSED | STRINGS:
         with pytest.raises(tfjs.UnsupportedError) as caught:
-            tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+            tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")
         cause = "is of strings" if name in STRINGS else f"({name})"
         assert cause in caught.value.problems[0]
         return
-    tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+    tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")
     (answer,) = tfjs_runtime.predict_layers(tmp_path / "web", inputs)
     # What Keras reads from the file: Normalization computes with what it was when it was built.
     model = keras.models.load_model(tmp_path / "model.keras", compile=False)
@@ -66,7 +66,7 @@ def test_a_layer_of_tf_keras(
     model, inputs = sample_model(tf_keras, name)
     randomise(model)
     model.save(tmp_path / "model.h5")
-    tfjs.convert(tmp_path / "model.h5", tmp_path / "web")
+    tfjs.convert(tmp_path / "model.h5", tmp_path / "web", to="tfjs-layers")
     (answer,) = tfjs_runtime.predict_layers(tmp_path / "web", inputs)
     expected = np.asarray(model(inputs if len(inputs) > 1 else inputs[0], training=False))
     assert answer.shape == expected.shape

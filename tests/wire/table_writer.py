@@ -10,18 +10,9 @@ from typing import Any
 import google_crc32c
 
 from tfjs.wire.protobuf import message_class
+from tfjs.wire.varint import varint
 
 Entries = Iterable[tuple[bytes, bytes]]
-
-
-def varint(value: int) -> bytes:
-    """An unsigned varint."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def stored_crc(data: bytes) -> int:

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 
 from tests.wire import golden_bundle
 from tests.wire.mutation import damaged
-from tests.wire.table_writer import entry, header, stored_crc, varint, write_bundle
+from tests.wire.table_writer import entry, header, stored_crc, write_bundle
 from tfjs.errors import CorruptFileError, FormatError, TfjsError
 from tfjs.wire.bundle import OBJECT_GRAPH_KEY, read_bundle
 from tfjs.wire.ordered_code import slice_key
 from tfjs.wire.protobuf import message_class, parse
+from tfjs.wire.varint import varint
 
 FLOAT, INT32, STRING = 1, 3, 7
 Change = Callable[[dict[bytes, bytes]], None]

@@ -209,6 +209,8 @@ def test_the_schemas_are_those_of_tensorflow() -> None:
             _collect(message, theirs)
     ours: dict[str, Any] = {}
     for file in file_descriptors():
+        if file.package == "onnx":  # ONNX Runtime is the judge of these: tests/runtime
+            continue
         for proto in file.message_type:
             _collect(message_class(f"{file.package}.{proto.name}").DESCRIPTOR, ours)
     assert f"{KERAS}.SavedObject" in ours

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.mutation import damaged
-from tests.wire.table_writer import snappy_literals, varint
+from tests.wire.table_writer import snappy_literals
 from tfjs.errors import CorruptFileError, TfjsError, UnsafeFileError
 from tfjs.wire.snappy import decompress
+from tfjs.wire.varint import varint
 
 
 @pytest.mark.parametrize(

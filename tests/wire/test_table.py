@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.wire.golden_bundle import INDEX
 from tests.wire.mutation import damaged
-from tests.wire.table_writer import assemble, block, sealed, table, varint
+from tests.wire.table_writer import assemble, block, sealed, table
 from tfjs.errors import CorruptFileError, TfjsError, UnsafeFileError
 from tfjs.wire.table import read_table
+from tfjs.wire.varint import varint
 
 ENTRIES = [(f"layer/{name}".encode(), name.encode() * 3) for name in "abcdefgh"]
 

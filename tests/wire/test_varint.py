@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.table_writer import varint
 from tfjs.errors import CorruptFileError
-from tfjs.wire.varint import read_varint
+from tfjs.wire.varint import read_varint, varint
 
 
 @given(st.integers(0, 2**64 - 1), st.binary(max_size=3), st.binary(max_size=3))

@@ -381,7 +381,9 @@ class _Builder:
 def called(graph: Graph) -> Iterator[str]:
     """The names of the functions that the nodes of a graph refer to."""
     for node in graph.nodes.values():
-        for value in node.attrs.values():
+        found = [name for name, value in node.attrs.items() if isinstance(value, FuncRef | list)]
+        # A map of protobuf has another order in each process.
+        for value in [node.attrs[name] for name in sorted(found)]:
             if isinstance(value, FuncRef):
                 yield value.name
             elif isinstance(value, list):

@@ -25,12 +25,28 @@ PRODUCER, MIN_CONSUMER = 2474, 12
 Reference = Callable[[Value], str]
 
 
-def graph_proto(graph: Graph, functions: Iterable[Graph]) -> Any:
-    """A graph, and the functions that it reaches, as a GraphDef."""
-    message: Any = message_class("tensorflow.GraphDef")(versions=versions())
+def fill_graph_def(message: Any, graph: Graph, functions: Iterable[Graph]) -> None:
+    """Fill a GraphDef with a graph and the functions that it reaches.
+
+    Raises:
+        ConversionError: an attribute is of another type than its operation wants, or a function
+            takes or gives a value of unknown dtype.
+    """
+    message.versions.CopyFrom(versions())
     message.node.extend(node_proto(node) for node in graph.ordered())
     message.library.function.extend(function_proto(function) for function in functions)
-    return message
+
+
+def dtype_number(value: Value) -> int:
+    """The number of a value's dtype.
+
+    Raises:
+        ConversionError: it is unknown.
+    """
+    number = TO_NUMBER.get(value.dtype or "")
+    if number is None:
+        raise ConversionError(f"has a value of unknown dtype: {value.name!r}")
+    return number
 
 
 def versions() -> Any:
@@ -81,12 +97,12 @@ def function_proto(graph: Graph) -> Any:
     signature = message.signature
     signature.name = graph.name
     for index, node in enumerate(graph.inputs):
-        signature.input_arg.add(name=node.name, type=TO_NUMBER[str(node.output.dtype)])
+        signature.input_arg.add(name=node.name, type=dtype_number(node.output))
         if node.output.shape is not None:
             shapes = message.arg_attr[index].attr["_output_shapes"].list.shape
             shapes.append(shape_proto(node.output.shape))
     for name, value in zip(graph.output_names, graph.outputs, strict=True):
-        signature.output_arg.add(name=name, type=TO_NUMBER[str(value.dtype)])
+        signature.output_arg.add(name=name, type=dtype_number(value))
         message.ret[name] = reference(value)
     for node in graph.targets:
         signature.control_output.append(node.name)

@@ -93,10 +93,13 @@ def for_output(path: Path, content: Content) -> Format:
     suffix = path.suffix.lower()
     weights_only = isinstance(content, WeightsOnly)
     if isinstance(content, GraphModel):
+        if suffix == ".pb" and path.name != "saved_model.pb":
+            return named("frozen-graph")
         if suffix in _NO_OUTPUT:
             raise UnsupportedError(
                 f"the source is a graph, of which no {suffix} file can be made",
-                hint="a folder makes a TF.js graph model",
+                hint="a folder makes a TF.js graph model, or with --to saved-model a SavedModel; "
+                "a file that ends in .pb is a frozen graph",
             )
         return named("tfjs-graph")
     if weights_only and path.name.endswith("weights_manifest.json"):

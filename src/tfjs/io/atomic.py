@@ -48,19 +48,24 @@ def atomic_file(dest: Path, *, check: Callable[[Path], None] = unchecked) -> Ite
 
 @contextlib.contextmanager
 def atomic_folder(
-    dest: Path, *, replaces: Callable[[str], bool], check: Callable[[Path], None] = unchecked
+    dest: Path,
+    *,
+    replaces: Callable[[str], bool],
+    check: Callable[[Path], None] = unchecked,
+    last: str = "model.json",
 ) -> Iterator[Path]:
     """Give a folder beside `dest` to write to; on success it takes the place of `dest`.
 
     Files that `dest` already holds are kept, except those whose name `replaces` accepts
     (the shards of an earlier conversion) and those written anew. A symbolic link is followed. A
     mount point, or the folder that one is in, cannot be replaced as a whole: the files move into
-    it one by one, `model.json` last.
+    it one by one, the file called `last` behind all others.
 
     Args:
         dest: the folder.
         replaces: whether a file of that name goes.
         check: called with what was written before it takes the place of `dest`; may raise.
+        last: name of the file that moves last where files move one by one.
 
     Raises:
         UsageError: `dest` is a file, or it or its parent cannot be written to.
@@ -74,13 +79,13 @@ def atomic_folder(
             hint="give the path of a folder; it is made when it does not exist",
         )
     if Path.cwd().is_relative_to(dest) or dest.is_mount():
-        with staged_files(dest, last="model.json") as fresh:
+        with staged_files(dest, last=last) as fresh:
             yield fresh
             check(fresh)
             written = {entry.name for entry in fresh.iterdir()}
         for entry in dest.iterdir():
             if replaces(entry.name) and entry.name not in written:
-                entry.unlink()
+                _remove(entry)
         return
     side = _make_side(dest)
     try:
@@ -154,6 +159,13 @@ def _keep_others(old: Path, fresh: Path, replaces: Callable[[str], bool]) -> Non
             target.symlink_to(entry.readlink())
         else:
             _link(str(entry), str(target))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _link(source: str, target: str) -> str:

@@ -18,6 +18,8 @@ def staged_files(folder: Path, *, last: str) -> Iterator[Path]:
     What `folder` holds besides stays as it is; it is made when it does not exist. Where `folder`
     is the result and nothing else, `atomic_folder` is the better choice.
 
+    Files in folders move into the folders of the same names.
+
     Args:
         folder: where the files are to be.
         last: name of the file that moves last, because it names the others.
@@ -38,8 +40,11 @@ def staged_files(folder: Path, *, last: str) -> Iterator[Path]:
     with side as name:
         try:
             yield Path(name)
-            for file in sorted(Path(name).iterdir(), key=lambda file: file.name == last):
-                os.replace(file, folder / file.name)
+            files = [path for path in Path(name).rglob("*") if not path.is_dir()]
+            for file in sorted(files, key=lambda file: (file.name == last, file)):
+                target = folder / file.relative_to(name)
+                target.parent.mkdir(exist_ok=True, parents=True)
+                os.replace(file, target)
         except OSError as error:
             raise ConversionError(
                 f"cannot be written: {error.strerror or error}", where=str(folder)

@@ -143,7 +143,9 @@ def map_dtypes(graph: Graph) -> list[Problem]:
         wraps = _wraps(node)
         if node.op == "Const":
             problems += _map_constant(graph, node)
-        node.attrs = {name: _map_attr(value) for name, value in node.attrs.items()}
+        for name, attr in node.attrs.items():
+            if isinstance(attr, str | list):
+                node.attrs[name] = _map_attr(attr)
         for value in node.outputs:
             value.dtype = MAPPED.get(value.dtype or "", value.dtype)
         if wraps is not None:

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from tfjs.errors import ConversionError, TfjsError, UnsupportedError, VerificationError
+from tfjs.errors import (
+    ConversionError,
+    MissingDependencyError,
+    TfjsError,
+    UnsupportedError,
+    VerificationError,
+)
 from tfjs.formats.base import Content, Format, ReadOptions, WriteOptions
+from tfjs.formats.frozen_graph.write import port_names
 from tfjs.formats.tensors import tensors_of
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.weights import WeightsOnly
 from tfjs.runtime.prepare import runnable
 from tfjs.verification.check import Verification, too_large, verify
 from tfjs.verification.compare import Difference
+from tfjs.verification.ports import reorder
+from tfjs.verification.real_tfjs import in_tfjs
 from tfjs.verification.weights import weight_errors
+
+# What is written for TensorFlow is run as TensorFlow computes it.
+_OF_TENSORFLOW = frozenset({"saved-model", "frozen-graph"})
+
+_DEFECT = (
+    "this is a defect of tfjs: please report it with the model; --no-verify writes the result all "
+    "the same"
+)
 
 
 class Check:
@@ -28,13 +46,22 @@ class Check:
         source: what is converted.
         writer: the format of the output.
         options: how it is written.
+        engine: what runs the result: our runtime, or the real TF.js in Node.
 
     Attributes:
         found: what running both has shown, once it has been called.
     """
 
-    def __init__(self, source: Content, writer: Format, options: WriteOptions) -> None:
+    def __init__(
+        self,
+        source: Content,
+        writer: Format,
+        options: WriteOptions,
+        *,
+        engine: Literal["numpy", "tfjs-cpu"] = "numpy",
+    ) -> None:
         self._writer = writer
+        self._engine = engine
         self._bound = options.max_error
         if self._bound is None and options.quantize:
             self._bound = np.inf
@@ -67,29 +94,61 @@ class Check:
 
         Raises:
             VerificationError: it cannot be read back, or answers something else than the source.
+            MissingDependencyError: Node or TF.js is not installed.
         """
         try:
-            content = self._writer.read(path, ReadOptions())
+            content = self._read(path)
         except TfjsError as error:
             raise VerificationError(
                 f"what was written cannot be read back: {error.message}", where=error.where
             ) from error
-        self._run(content)
+        self._run(content, path)
         if self._weights:
             self.found = replace(self.found, weights=weight_errors(self._weights, content))
         complain(self.found)
 
-    def _run(self, content: Content) -> None:
-        if self._source is None or isinstance(content, WeightsOnly):
+    def _read(self, path: Path) -> Content:
+        """What was written, with inputs and outputs in the order of the source where keys tell."""
+        source = self._source
+        if source is None:
+            return self._writer.read(path, ReadOptions())
+        inputs, outputs = source.signature.inputs, source.signature.outputs
+        options = ReadOptions()
+        if self._writer.name == "frozen-graph":
+            inputs, outputs = port_names(source.signature)
+            options = ReadOptions(output_node_names=tuple(outputs))
+        content = self._writer.read(path, options)
+        if isinstance(content, GraphModel):
+            reorder(content, inputs, outputs)
+        return content
+
+    def _run(self, content: Content, path: Path) -> None:
+        if self._source is None:
+            return
+        if isinstance(content, WeightsOnly):
+            self._skip("weights alone do not run")
             return
         try:
-            self.found = verify(self._source, runnable(content), bound=self._bound)
+            self.found = self._compared(self._source, runnable(content), path)
+        except MissingDependencyError:
+            raise
         except UnsupportedError as error:
             self._skip(f"the result cannot be run here: {error.message}")
         except (ConversionError, TfjsError) as error:
             raise VerificationError(
                 f"what was written does not run: {error.message}", where=error.where
             ) from error
+
+    def _compared(self, source: GraphModel, result: GraphModel, path: Path) -> Verification:
+        if self._engine == "numpy":
+            as_tfjs = self._writer.name not in _OF_TENSORFLOW
+            return verify(source, result, bound=self._bound, as_tfjs=as_tfjs)
+        try:
+            with in_tfjs(result, path, "cpu") as run:
+                found = verify(source, result, bound=self._bound, run=run)
+        except UnsupportedError as error:
+            raise VerificationError(error.message) from error
+        return replace(found, engine=self._engine)
 
 
 def complain(found: Verification) -> None:
@@ -99,8 +158,7 @@ def complain(found: Verification) -> None:
         raise VerificationError(
             "the result does not answer what the source answers",
             where="; ".join(_line(entry) for entry in wrong[:4]),
-            hint="this is a defect of tfjs: please report it with the model; --no-verify writes "
-            "the result all the same",
+            hint=_DEFECT if found.limit is None else "a larger --max-error lets it pass",
         )
 
 

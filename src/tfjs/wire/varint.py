@@ -36,3 +36,13 @@ def read_varint(
         if shift >= bits:
             break
     raise CorruptFileError("a number is cut off or too large", where=where)
+
+
+def varint(value: int) -> bytes:
+    """An unsigned number as a varint."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

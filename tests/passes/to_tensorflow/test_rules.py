@@ -136,6 +136,57 @@ def test_the_other_name_of_a_depthwise_convolution(tensorflow: ModuleType, tmp_p
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("dilations", [(2, 2), (1, 3)])
+@pytest.mark.parametrize("op", ["DepthwiseConv2dNative", "FusedDepthwiseConv2dNative"])
+def test_dilations_of_a_depthwise_convolution(
+    op: str, dilations: tuple[int, int], padding: str, tensorflow: ModuleType, tmp_path: Path
+) -> None:
+    data = floats(2, 9, 8, 3)
+    attrs = {"strides": [1, 1, 1, 1], "padding": padding.encode()}
+    model = fused(op, data, DEPTH, **attrs, dilations=[1, *dilations, 1])
+    frozen(model, tmp_path / "m.pb")
+    found = run_frozen(tensorflow, tmp_path / "m.pb", {"x": data}, ["y"])["y"]
+    wanted = tensorflow.nn.depthwise_conv2d(
+        data, DEPTH, [1, 1, 1, 1], padding, dilations=dilations
+    ).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("op", ["Conv3D", "Conv2DBackpropInput", "Conv3DBackpropInputV2"])
+def test_dilations_of_other_convolutions(op: str, tensorflow: ModuleType, tmp_path: Path) -> None:
+    # A filter with the zeros in it tells the answer.
+    rank = 3 if "3D" in op else 2
+    back = "Backprop" in op
+    data, kernel = floats(1, *[6] * rank, 4 if back else 2), floats(*[2] * rank, 2, 4, seed=1)
+    spread = np.zeros((*[4] * rank, 2, 4), np.float32)
+    spread[(slice(None, None, 3),) * rank] = kernel
+    building = Building()
+    x = building.input("x", (None, *data.shape[1:]))
+    filters = building.constant(kernel)
+    values = [x, filters]
+    if back:
+        sizes = building.constant(np.array([1, *[6] * rank, 2], np.int32), "sizes")
+        values = [sizes, filters, x]
+    attrs: dict[str, Any] = {"strides": [1] * (rank + 2), "padding": b"SAME"}
+    dilations = [1, *[3] * rank, 1]
+    model = building.model(
+        building.node(op, *values, name="y", dilations=dilations, **attrs).output
+    )
+    frozen(model, tmp_path / "m.pb")
+    found = run_frozen(tensorflow, tmp_path / "m.pb", {"x": data}, ["y"])["y"]
+    raw = getattr(tensorflow.raw_ops, op)
+    given = {"input_sizes": [1, *[6] * rank, 2], "out_backprop": data} if back else {"input": data}
+    wanted = raw(**given, filter=spread, strides=attrs["strides"], padding="SAME").numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_strides_that_differ() -> None:
+    attrs = {"strides": [1, 1, 2, 1], "padding": b"SAME"}
+    with pytest.raises(UnsupportedError, match="DepthwiseConv2dNative: its strides differ"):
+        to_tensorflow(fused("DepthwiseConv2dNative", X, DEPTH, **attrs))
+
+
 @pytest.mark.parametrize(("op", "number"), [("Ones", 1), ("Zeros", 0)])
 def test_ones_and_zeros(op: str, number: int, tensorflow: ModuleType, tmp_path: Path) -> None:
     building = Building()

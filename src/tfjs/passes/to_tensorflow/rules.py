@@ -7,12 +7,13 @@ tfjs-converter 4.22.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfjs.ir.graph import Attrs, Node, Value
+from tfjs.ir.graph import Attrs, Dims, Node, Shape, Value
 from tfjs.ops.build import Builder
 from tfjs.ops.definitions import definition
 from tfjs.passes.rules import CannotExpress, RuleSet
@@ -88,6 +89,55 @@ def _prelu_of(build: Builder, value: Value, slope: Value) -> Value:
 def _depthwise(node: Node, build: Builder) -> Sequence[Value]:
     attrs = _shared(node, "DepthwiseConv2dNative")
     return [build.op("DepthwiseConv2dNative", *node.inputs, attrs=attrs)]
+
+
+@RULES.rule("DepthwiseConv2dNative", "Conv3D", "Conv2DBackpropInput", "Conv3DBackpropInputV2")
+def _undilated(node: Node, build: Builder) -> Sequence[Value] | None:
+    """TensorFlow's kernels on the CPU have no dilations; zeros within the filter do the same."""
+    kernel = node.inputs[1]
+    channels_last = not node.attrs.get("data_format", b"N..C").startswith(b"NC")
+    dilations = node.attrs.get("dilations") or [1]
+    if max(dilations) == 1:
+        return None
+    steps = dilations[1:-1] if channels_last else dilations[2:]
+    attrs = {**node.attrs, "dilations": [1] * len(dilations)}
+    inputs = [node.inputs[0], _spread(build, kernel, steps), *node.inputs[2:]]
+    return [build.op(node.op, *inputs, attrs=attrs)]
+
+
+@RULES.rule("DepthwiseConv2dNative")
+def _one_stride(node: Node, build: Builder) -> None:
+    at = slice(2, 4) if node.attrs.get("data_format") == b"NCHW" else slice(1, 3)
+    if len(set((node.attrs.get("strides") or [])[at])) > 1:
+        raise CannotExpress("its strides differ, for which TensorFlow has no kernel")
+
+
+def _spread(build: Builder, kernel: Value, steps: Sequence[int]) -> Value:
+    """A filter with zeros between its numbers."""
+    shape, rank = kernel.shape or _stored_shape(kernel), len(steps)
+    if shape is None or len(shape) != rank + 2 or None in shape:
+        raise CannotExpress("it has dilations, and a filter of unknown shape")
+    sizes = [size for size in shape if size is not None]
+    value, dtype = kernel, kernel.dtype
+    # One axis after the other: TensorFlow pads no more than six at once.
+    for axis, step in enumerate(steps):
+        before, size, after = math.prod(sizes[:axis]), sizes[axis], math.prod(sizes[axis + 1 :])
+        behind = np.array([[0, 0], [0, step - 1], [0, 0]], np.int32)
+        value = build.reshape(value, [before * size, 1, after])
+        value = build.op("Pad", value, behind, attrs={"T": dtype, "Tpaddings": "int32"})
+        value = build.reshape(value, [before, size * step, after])
+        sizes[axis] = (size - 1) * step + 1
+        kept = np.array([before, sizes[axis], after], np.int32)
+        start = np.zeros(3, np.int32)
+        value = build.op("Slice", value, start, kept, attrs={"T": dtype, "Index": "int32"})
+    return build.reshape(value, sizes)
+
+
+def _stored_shape(value: Value) -> Shape:
+    """The shape of the variable that a value is read from."""
+    made = value.node.inputs[0].node if value.node.op == "ReadVariableOp" else value.node
+    told = made.attrs.get("shape")
+    return told.dims if made.op == "VarHandleOp" and isinstance(told, Dims) else None
 
 
 @RULES.rule("Conv1D")

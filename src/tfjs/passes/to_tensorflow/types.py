@@ -230,8 +230,9 @@ def _converted(build: Builder, value: Value, dtype: str) -> Value | None:
     """A value in another dtype; None where it cannot be had."""
     if dtype == "string" and value.node.op == "Const" and value.dtype != "string":
         # TF.js looks at no dtypes here, and any number will do where no text is yet.
-        array = np.full(value.shape or (), b"", object)
-        return build.constant(array)
+        texts = np.empty(value.node.attrs["value"].shape, object)
+        texts[...] = b""
+        return build.constant(texts)
     if {value.dtype, dtype} & {"string", "resource", "variant"}:
         return None
     return build.cast(value, dtype)

@@ -41,8 +41,9 @@ def settle_assets(model: GraphModel) -> None:
         return
     # Functions get such variables handed over.
     inline_calls(model)
-    for graph in (model.graph, model.initializer):
-        for name in sorted(held & graph.nodes.keys()) if graph is not None else ():
+    graphs = [model.graph] if model.initializer is None else [model.graph, model.initializer]
+    for graph in graphs:
+        for name in sorted(held & graph.nodes.keys()):
             _put_constant(graph, graph.nodes[name], model.variables[name])
     model.variables = {name: it for name, it in model.variables.items() if name not in held}
 

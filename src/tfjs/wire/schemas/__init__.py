@@ -1,4 +1,4 @@
-"""The protobuf messages of TensorFlow's files, as compact text.
+"""The protobuf messages of TensorFlow's files, and of ONNX, as compact text.
 
 A line at the margin opens a message, or an enum where it starts with `enum`; its full name is the
 package's name and this one. An indented line is a field: number, name, type, then `| oneof` where
@@ -6,12 +6,20 @@ it belongs to one. A type ends in `*` when the field is repeated and in `?` when
 whether it is set; `map<key, value>` is a map. A type is a scalar, an enum or message of the same
 package by its name, or one of `google.protobuf`. Lines of an enum are `number NAME` pairs with
 commas between them. Field numbers and types are facts of the formats: a test holds every one of
-them against TensorFlow's own descriptors.
+TensorFlow's against its own descriptors.
 """
 
 from __future__ import annotations
 
-from tfjs.wire.schemas import checkpoint, google, graph, keras, object_graph, saved_model
+from tfjs.wire.schemas import (
+    checkpoint,
+    google,
+    graph,
+    keras,
+    object_graph,
+    onnx,
+    saved_model,
+)
 
 # Package -> the texts that make it up; a package comes behind those that it refers to.
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -24,4 +32,5 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     ),
     # SavedModels name no package; tf.keras and tf_keras declare the same messages under two.
     "third_party.tensorflow.python.keras.protobuf": (keras.SCHEMA,),
+    "onnx": (onnx.SCHEMA,),
 }
