@@ -53,7 +53,9 @@ def _assert_equal(ours: Array, theirs: Array, rtol: float) -> None:
 def test_shapes_are_those_of_the_kernel(case: Case) -> None:
     arrays = evaluate(case.node(), case.inputs)
     real = [array.shape for array in arrays]
-    assert _shapes(case.node()) == real
+    if not case.dynamic:
+        assert _shapes(case.node()) == real
+    assert all(map(_compatible, _shapes(case.node()), real))
     _check_variants(case, real)
 
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Shape
 from tfjs.ir.tensor import Array
+from tfjs.ops import javascript
 from tfjs.ops.base import Kernel, as_first, broadcast, broadcast_shapes, declare
+from tfjs.ops.runs import by_channel, in_runs
 from tfjs.ops.shapes import same_shape, same_size
 
 
@@ -112,7 +114,12 @@ _BINARY: dict[str, Callable[[Array, Array], Any]] = {
     "Xlogy": lambda x, y: _unless(x == 0, x * np.log(y)),
 }
 for _name, _function in _BINARY.items():
-    declare(_name, infer=broadcast, kernel=binary(_function))
+    declare(
+        _name,
+        infer=broadcast,
+        kernel=binary(_function),
+        tfjs_kernel=javascript.BINARY.get(_name),
+    )
 
 declare("Betainc", "Igamma", "IgammaGradA", "Igammac", "Polygamma", "Zeta", infer=broadcast)
 
@@ -149,7 +156,7 @@ def _clip(attrs: Attrs, x: Array, low: Array, high: Array) -> Array:
     return np.maximum(np.minimum(x, high), low).astype(x.dtype, copy=False)
 
 
-declare("ClipByValue", infer=_clip_shape, kernel=_clip)
+declare("ClipByValue", infer=_clip_shape, kernel=_clip, tfjs_kernel=javascript.clip)
 
 
 def _channel(attrs: Attrs, rank: int) -> int:
@@ -173,10 +180,19 @@ def _bias_add(attrs: Attrs, x: Array, bias: Array) -> Array:
     after = x.ndim - 1 - _channel(attrs, x.ndim)
     if bias.ndim != 1 or x.ndim < 2:
         raise ValueError(f"shapes {x.shape} and {bias.shape} do not go together")
+    if not after and bias.shape == x.shape[-1:] and bias.dtype == x.dtype:
+        step = by_channel(np.add, bias, x.size)
+        return in_runs(x, np.empty(x.shape, x.dtype), [step], bias.size)
     return np.asarray(x + bias.reshape((-1,) + (1,) * after))
 
 
-declare("BiasAdd", "BiasAddV1", infer=_bias_shape, kernel=_bias_add)
+declare(
+    *("BiasAdd", "BiasAddV1"),
+    infer=_bias_shape,
+    kernel=_bias_add,
+    # TF.js knows channels last only.
+    tfjs_kernel=lambda attrs, x, bias: _bias_add({}, x, bias),
+)
 
 
 # Comparisons, logic ------------------------------------------------------------------------------
@@ -242,10 +258,13 @@ def _select(attrs: Attrs, condition: Array, x: Array, y: Array) -> Array:
     return np.where(condition, x, y)
 
 
-declare("Select", infer=_select_shape, kernel=_select)
-declare(
-    "SelectV2", infer=broadcast, kernel=lambda attrs, condition, x, y: np.where(condition, x, y)
-)
+def _choose(attrs: Attrs, condition: Array, x: Array, y: Array) -> Array:
+    return np.where(condition, x, y)
+
+
+# To TF.js both are the second edition: one choice for each column.
+declare("Select", infer=_select_shape, kernel=_select, tfjs_kernel=_choose)
+declare("SelectV2", infer=broadcast, kernel=_choose)
 
 
 # Gradients that graphs of inference still hold ---------------------------------------------------
@@ -262,5 +281,10 @@ def _prelu_shape(node: Node) -> list[Shape]:
     return [broadcast_shapes([value.shape for value in node.inputs])]
 
 
+def prelu(x: Array, alpha: Array) -> Array:
+    """Numbers of which the negative ones are multiplied, each by its own."""
+    return np.where(x < 0, alpha * x, x)
+
+
 # TF.js's own: TensorFlow has no such operation.
-declare("Prelu", infer=_prelu_shape, kernel=lambda attrs, x, alpha: np.where(x < 0, alpha * x, x))
+declare("Prelu", infer=_prelu_shape, kernel=lambda attrs, x, alpha: prelu(x, alpha))

@@ -41,24 +41,34 @@ class Op:
         name: TensorFlow's name.
         infer: the shape of each output of a node; it may look at constants that go in. A shape
             of None is always right. Raises ValueError for inputs that cannot be.
-        kernel: what it computes as TensorFlow does, `kernel(attrs, *inputs)`; None for what is
-            never folded (random numbers, tables, control flow).
+        kernel: what it computes as TensorFlow does, `kernel(attrs, *inputs)`; None for what
+            needs more than its inputs (tables, control flow).
+        tfjs_kernel: what TF.js computes, where that is something else; None where it is not.
+        folds: whether constants are folded with the kernel; not where that may take long.
     """
 
     name: str
     infer: Infer
     kernel: Kernel | None = None
+    tfjs_kernel: Kernel | None = None
+    folds: bool = True
 
 
 _OPS: dict[str, Op] = {}
 
 
-def declare(*names: str, infer: Infer, kernel: Kernel | None = None) -> None:
-    """Declare operations that have shapes and kernel in common."""
+def declare(
+    *names: str,
+    infer: Infer,
+    kernel: Kernel | None = None,
+    tfjs_kernel: Kernel | None = None,
+    folds: bool = True,
+) -> None:
+    """Declare operations that have shapes and kernels in common; see `Op`."""
     for name in names:
         if name in _OPS:
             raise ValueError(f"{name} is declared twice")
-        _OPS[name] = Op(name, infer, kernel)
+        _OPS[name] = Op(name, infer, kernel, tfjs_kernel, folds)
 
 
 def find(op: str) -> Op | None:
@@ -100,30 +110,41 @@ def infer_types(node: Node, known: Definition | None = None) -> list[Type]:
     except UNFIT as error:
         raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
     for shape in shapes:
-        if shape is not None and any(size is not None and size > MOST_IN_AXIS for size in shape):
-            raise ValueError(f"{node.op} makes the absurd shape {list(shape)}")
+        for size in shape or ():
+            if size is not None and size > MOST_IN_AXIS:
+                raise ValueError(f"{node.op} makes the absurd shape {list(shape or ())}")
     return [Type(dtype, shape) for dtype, shape in zip(dtypes, shapes, strict=True)]
 
 
-def evaluate(node: Node, inputs: Sequence[Array]) -> list[Array]:
+def evaluate(node: Node, inputs: Sequence[Array], *, as_tfjs: bool = False) -> list[Array]:
     """What a node gives for some inputs, as TensorFlow computes it.
+
+    Args:
+        node: the node; only its operation and attributes are looked at.
+        inputs: what goes in.
+        as_tfjs: as the cpu backend of TF.js computes it. Floats stay as wide as they come;
+            integers are int32.
 
     Raises:
         ValueError: the operation has no kernel, or refuses the inputs.
     """
     op = find(node.op)
-    if op is None or op.kernel is None:
+    kernel = op and ((op.tfjs_kernel if as_tfjs else None) or op.kernel)
+    if not kernel:
         raise ValueError(f"{node.op} has no kernel")
     try:
         with np.errstate(all="ignore"):
-            result = op.kernel(node.attrs, *inputs)
+            result = kernel(node.attrs, *inputs)
     except UNFIT as error:
         raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
     except MemoryError as error:
         raise ValueError(f"{node.op} needs more memory than there is") from error
     items = result if isinstance(result, tuple) else (result,)
     # One string alone would become an array of characters.
-    return [np.asarray(item, object if isinstance(item, bytes) else None) for item in items]
+    made = [np.asarray(item, object if isinstance(item, bytes) else None) for item in items]
+    if not as_tfjs:
+        return made
+    return [item.astype(np.int32, copy=False) if item.dtype.kind in "iu" else item for item in made]
 
 
 # For declarations --------------------------------------------------------------------------------
@@ -156,9 +177,9 @@ def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:
     Raises:
         ValueError: they do not go together.
     """
-    if any(shape is None for shape in shapes):
+    if None in shapes:
         return None
-    if all(shape == shapes[0] for shape in shapes[1:]):
+    if not shapes or shapes.count(shapes[0]) == len(shapes):
         return shapes[0] if shapes else ()
     known = [shape for shape in shapes if shape is not None]
     rank = max((len(shape) for shape in known), default=0)

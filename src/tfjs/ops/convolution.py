@@ -11,6 +11,7 @@ from tfjs.ir.tensor import Array
 from tfjs.ops.base import Infer, Kernel, as_first, declare
 from tfjs.ops.shapes import free, partial_shape, same_size, times, with_rank
 from tfjs.ops.shaping import integers
+from tfjs.ops.sliding import convolved, convolved_each
 from tfjs.ops.windows import (
     all_taps,
     channels_first,
@@ -39,32 +40,14 @@ def _convolved(node: Node, rank: int, *, depthwise: bool = False) -> list[Shape]
     return [(shape[0], *steps, made)]
 
 
-def _grouped(x: Array, groups: int) -> Array:
-    """The last axis split into groups."""
-    return x.reshape((*x.shape[:-1], groups, x.shape[-1] // groups))
-
-
 def _wide(x: Array) -> Array:
     """Halves are added up in single precision."""
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
-def _apply(x: Array, part: Array, groups: int) -> Array:
-    """Channels of `x` times one element of the filters, [in, out] or groups of it."""
-    if groups == 1:
-        return np.asarray(x @ part)
-    kernel = _grouped(part, groups)
-    product = np.einsum("...gi,igo->...go", _grouped(x, groups), kernel, optimize=True)
-    return np.asarray(product.reshape((*x.shape[:-1], part.shape[-1])))
-
-
-def _apply_back(x: Array, part: Array, groups: int) -> Array:
-    """What `_apply` made, brought back to what it was made of."""
-    if groups == 1:
-        return np.asarray(x @ part.T)
-    kernel = _grouped(part, groups)
-    product = np.einsum("...go,igo->...gi", _grouped(x, groups), kernel, optimize=True)
-    return np.asarray(product.reshape((*x.shape[:-1], groups * part.shape[0])))
+def as_given(made: Array, x: Array) -> Array:
+    """What was computed in single precision for halves, as halves again."""
+    return made.astype(np.float16) if x.dtype == np.float16 else made
 
 
 def _spatial(rank: int) -> int:
@@ -73,47 +56,70 @@ def _spatial(rank: int) -> int:
     return rank - 2
 
 
-def _convolve(attrs: Attrs, x: Array, filters: Array) -> Array:
+def convolve_last(attrs: Attrs, x: Array, filters: Array) -> Array:
+    """A convolution.
+
+    Returns:
+        An array of its own, channels last; that of halves in single precision.
+
+    Raises:
+        ValueError: the shapes or attributes do not go together.
+    """
     if x.ndim != filters.ndim:
         raise ValueError(f"filters {filters.shape} do not go with {x.shape}")
-    image, kernel = _wide(to_last(attrs, x)), _wide(filters)
-    count = _spatial(x.ndim)
-    moving = windows(attrs, kernel.shape[:count], x.ndim)
-    sizes = image.shape[1:-1]
-    steps = [window.steps(size) or 0 for window, size in zip(moving, sizes, strict=True)]
-    groups, rest = divmod(image.shape[-1], kernel.shape[-2])
-    if rest or not groups or kernel.shape[-1] % groups:
-        raise ValueError(f"{image.shape[-1]} channels do not go into {kernel.shape}")
-    result = np.zeros((len(image), *steps, kernel.shape[-1]), image.dtype)
-    for element, places, read in all_taps(moving, sizes, steps):
-        result[:, *places] += _apply(image[:, *read], kernel[element], groups)
-    return from_last(attrs, result).astype(x.dtype, copy=False)
+    moving = windows(attrs, filters.shape[: _spatial(x.ndim)], x.ndim)
+    return convolved(_wide(to_last(attrs, x)), _wide(filters), moving)
+
+
+def depthwise_last(attrs: Attrs, x: Array, filters: Array) -> Array:
+    """A convolution of each channel by itself; see `convolve_last`."""
+    image = _wide(to_last(attrs, x))
+    if x.ndim != 4 or filters.ndim != 4 or image.shape[-1] != filters.shape[-2]:
+        raise ValueError(f"filters {filters.shape} do not go with {x.shape}")
+    return convolved_each(image, _wide(filters), windows(attrs, filters.shape[:2], 4))
+
+
+def _convolve(attrs: Attrs, x: Array, filters: Array) -> Array:
+    return as_given(from_last(attrs, convolve_last(attrs, x, filters)), x)
 
 
 def _convolve_depthwise(attrs: Attrs, x: Array, filters: Array) -> Array:
-    image, kernel = _wide(to_last(attrs, x)), _wide(filters)
-    if x.ndim != 4 or filters.ndim != 4 or image.shape[-1] != kernel.shape[-2]:
-        raise ValueError(f"filters {filters.shape} do not go with {x.shape}")
-    moving = windows(attrs, kernel.shape[:2], 4)
-    sizes = image.shape[1:-1]
-    steps = [window.steps(size) or 0 for window, size in zip(moving, sizes, strict=True)]
-    result = np.zeros((len(image), *steps, *kernel.shape[2:]), image.dtype)
-    for element, places, read in all_taps(moving, sizes, steps):
-        result[:, *places] += image[:, *read][..., np.newaxis] * kernel[element]
-    flat = result.reshape((*result.shape[:-2], kernel.shape[2] * kernel.shape[3]))
-    return from_last(attrs, flat).astype(x.dtype, copy=False)
+    return as_given(from_last(attrs, depthwise_last(attrs, x, filters)), x)
 
 
-def _infer(rank: int, *, depthwise: bool = False) -> Infer:
+def convolved_shape(rank: int, *, depthwise: bool = False) -> Infer:
+    """The shape of a convolution of arrays of some rank."""
     return lambda node: _convolved(node, rank, depthwise=depthwise)
 
 
-declare("Conv2D", infer=_infer(4), kernel=_convolve)
-declare("_FusedConv2D", infer=_infer(4))
-declare("Conv3D", infer=_infer(5), kernel=_convolve)
-declare("DepthwiseConv2dNative", infer=_infer(4, depthwise=True), kernel=_convolve_depthwise)
-# TF.js's own names: TensorFlow has no such operations.
-declare("DepthwiseConv2d", "FusedDepthwiseConv2dNative", infer=_infer(4, depthwise=True))
+declare("Conv2D", infer=convolved_shape(4), kernel=_convolve)
+declare("Conv3D", infer=convolved_shape(5), kernel=_convolve)
+declare(
+    # The second is TF.js's own name.
+    *("DepthwiseConv2dNative", "DepthwiseConv2d"),
+    infer=convolved_shape(4, depthwise=True),
+    kernel=_convolve_depthwise,
+)
+
+
+def _line_attrs(attrs: Attrs) -> Attrs:
+    """Attributes of a Conv1D as others have them."""
+    steps = {"strides": attrs["stride"], "dilations": attrs.get("dilation", 1)}
+    return {**attrs, **{key: [1, number, 1] for key, number in steps.items()}}
+
+
+def _line_shape(node: Node) -> list[Shape]:
+    wide = Node(node.op, node.name, _line_attrs(node.attrs), node.origin)
+    wide.inputs = node.inputs
+    return _convolved(wide, 3)
+
+
+# TF.js's own: TensorFlow has no such operation.
+declare(
+    "Conv1D",
+    infer=_line_shape,
+    kernel=lambda attrs, x, filters: _convolve(_line_attrs(attrs), x, filters),
+)
 
 
 # The other way -----------------------------------------------------------------------------------
@@ -133,6 +139,18 @@ def _back_shape(rank: int) -> Infer:
         return [with_rank(sizes, rank)]
 
     return infer
+
+
+def _brought_back(made: Array, part: Array, groups: int) -> Array:
+    """What one element of the filters, [in, out], adds to what the result was made of."""
+    rows = np.ascontiguousarray(made).reshape(-1, made.shape[-1])
+    taken, each = part.shape[0], made.shape[-1] // groups
+    found = np.empty((len(rows), groups * taken), made.dtype)
+    for group in range(groups):
+        wanted = slice(group * each, (group + 1) * each)
+        out = found[:, group * taken : (group + 1) * taken]
+        np.matmul(rows[:, wanted], part[:, wanted].T, out=out)
+    return found.reshape((*made.shape[:-1], groups * taken))
 
 
 def _full_sizes(attrs: Attrs, sizes: Sequence[int], filters: Array, given: Array) -> list[int]:
@@ -159,8 +177,8 @@ def _convolve_back(attrs: Attrs, input_sizes: Array, filters: Array, given: Arra
     if found != list(steps) or rest or not groups or kernel.shape[-1] != made.shape[-1]:
         raise ValueError(f"{given.shape} does not come from {wanted}")
     for element, places, read in all_taps(moving, sizes, steps):
-        result[:, *read] += _apply_back(made[:, *places], kernel[element], groups)
-    return from_last(attrs, result).astype(given.dtype, copy=False)
+        result[:, *read] += _brought_back(made, kernel[element], groups)[:, *places]
+    return as_given(from_last(attrs, result), given)
 
 
 def _depthwise_back(attrs: Attrs, input_sizes: Array, filters: Array, given: Array) -> Array:
@@ -171,7 +189,7 @@ def _depthwise_back(attrs: Attrs, input_sizes: Array, filters: Array, given: Arr
     split = made.reshape((*made.shape[:-1], *kernel.shape[2:]))
     for element, places, read in all_taps(moving, sizes, steps):
         result[:, *read] += (split[:, *places] * kernel[element]).sum(axis=-1)
-    return from_last(attrs, result).astype(given.dtype, copy=False)
+    return as_given(from_last(attrs, result), given)
 
 
 _BACK: dict[str, tuple[int, Kernel]] = {
@@ -179,10 +197,30 @@ _BACK: dict[str, tuple[int, Kernel]] = {
     "Conv3DBackpropInputV2": (5, _convolve_back),
     "DepthwiseConv2dNativeBackpropInput": (4, _depthwise_back),
 }
-for _name, (_rank, _kernel) in _BACK.items():
-    declare(_name, infer=_back_shape(_rank), kernel=_kernel)
 
-declare("Conv2DBackpropInputV2", "Conv3DBackpropInput", infer=as_first)
+
+def _convolve_back_tfjs(attrs: Attrs, sizes: Array, filters: Array, given: Array) -> Array:
+    """TF.js knows channels last only, no dilation here, and wants all sizes."""
+    if sizes.size != given.ndim:
+        raise ValueError(f"{sizes.size} sizes for rank {given.ndim}")
+    told = {**attrs, "data_format": b"N", "dilations": None}
+    return _convolve_back(told, sizes, filters, given)
+
+
+for _name, (_rank, _kernel) in _BACK.items():
+    declare(
+        _name,
+        infer=_back_shape(_rank),
+        kernel=_kernel,
+        tfjs_kernel=_convolve_back_tfjs if _name == "Conv2DBackpropInput" else None,
+    )
+
+
+def _convolve_back_to(attrs: Attrs, x: Array, filters: Array, given: Array) -> Array:
+    return _convolve_back(attrs, np.array(x.shape), filters, given)
+
+
+declare(*("Conv2DBackpropInputV2", "Conv3DBackpropInput"), infer=as_first, kernel=_convolve_back_to)
 declare(
     *("Conv2DBackpropFilter", "Conv3DBackpropFilterV2", "DepthwiseConv2dNativeBackpropFilter"),
     infer=lambda node: [partial_shape(node.inputs[1])],

@@ -8,8 +8,8 @@ import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Shape
 from tfjs.ir.tensor import Array
-from tfjs.ops.base import as_first, constant_input, declare, unknown
-from tfjs.ops.passing import attr_shape
+from tfjs.ops.base import Kernel, as_first, constant_input, declare, unknown
+from tfjs.ops.elementwise import numpy_dtype
 from tfjs.ops.shapes import partial_scalar, scalar_input, sizes_input, with_rank
 
 
@@ -24,7 +24,12 @@ declare(
     infer=lambda node: [sizes_input(node, 0)],
     kernel=lambda attrs, dims, value: np.full(_dims(dims), value.reshape(())[()], value.dtype),
 )
-declare("Empty", infer=lambda node: [sizes_input(node, 0)])
+declare(
+    "Empty",
+    infer=lambda node: [sizes_input(node, 0)],
+    # What TensorFlow leaves in it is nobody's promise.
+    kernel=lambda attrs, dims: np.zeros(_dims(dims), numpy_dtype(attrs["dtype"])),
+)
 
 
 def _ones(attrs: Attrs, x: Array) -> Array:
@@ -38,8 +43,18 @@ def _zeros(attrs: Attrs, x: Array) -> Array:
 
 declare("OnesLike", infer=as_first, kernel=_ones)
 declare("ZerosLike", infer=as_first, kernel=_zeros)
+
+
+def _filled(number: int) -> Kernel:
+    def kernel(attrs: Attrs, dims: Array) -> Array:
+        return np.full(_dims(dims), number, numpy_dtype(attrs.get("T", "float32")))
+
+    return kernel
+
+
 # TF.js's own: TensorFlow has no such operations.
-declare("Ones", "Zeros", infer=lambda node: [attr_shape(node.attrs, "shape")])
+declare("Ones", infer=lambda node: [sizes_input(node, 0)], kernel=_filled(1))
+declare("Zeros", infer=lambda node: [sizes_input(node, 0)], kernel=_filled(0))
 
 
 # Ranges ------------------------------------------------------------------------------------------
@@ -82,7 +97,13 @@ def _range(attrs: Attrs, start: Array, limit: Array, delta: Array) -> Array:
     return np.asarray(numbers).astype(start.dtype, copy=False)
 
 
-declare("Range", infer=_range_shape, kernel=_range)
+def _range_tfjs(attrs: Attrs, *bounds: Array) -> Array:
+    """Of floats, unless the attribute says integers."""
+    dtype = numpy_dtype(attrs.get("Tidx", "float32"))
+    return _range(attrs, *(bound.astype(dtype) for bound in bounds))
+
+
+declare("Range", infer=_range_shape, kernel=_range, tfjs_kernel=_range_tfjs)
 
 
 def _linspace_shape(node: Node) -> list[Shape]:
@@ -138,7 +159,14 @@ def _one_hot(attrs: Attrs, indices: Array, depth: Array, on: Array, off: Array) 
     return np.where(np.expand_dims(indices, axis) == steps, on, off)
 
 
-declare("OneHot", infer=_one_hot_shape, kernel=_one_hot)
+def _one_hot_last(attrs: Attrs, indices: Array, depth: Array, on: Array, off: Array) -> Array:
+    """As TF.js has it: the last axis, whatever is told."""
+    if depth.reshape(()) < 2:
+        raise ValueError("the depth should be 2 or more")
+    return _one_hot({}, indices, depth, on, off)
+
+
+declare("OneHot", infer=_one_hot_shape, kernel=_one_hot, tfjs_kernel=_one_hot_last)
 
 
 # Random numbers ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache, partial
 from statistics import NormalDist
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Shape
 from tfjs.ir.tensor import ITEM_SIZES, Array, widen_bfloat16
+from tfjs.ops import javascript
 from tfjs.ops.base import Kernel, as_first, declare
+from tfjs.ops.runs import RUN, by_function, in_runs
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -34,6 +37,8 @@ def unary(function: Callable[..., Any]) -> Kernel:
     """A kernel that computes each element, in the dtype of its input."""
 
     def kernel(attrs: Attrs, x: Array) -> Array:
+        if x.size > RUN and not isinstance(function, np.ufunc):
+            return in_runs(x, np.empty(x.shape, x.dtype), [by_function(function)])
         return np.asarray(function(x)).astype(x.dtype, copy=False)
 
     return kernel
@@ -48,9 +53,41 @@ def by_element(function: Callable[[float], float]) -> Callable[[Array], Array]:
     return compute
 
 
+# Where the error function is known, for what lies near: so many places to 1, up to where it is 1.
+_ERF_STEPS, _ERF_LAST = 64, 4
+
+
+def _erf(x: Array) -> Array:
+    """The error function; that of single precision by three terms of its series."""
+    if x.dtype == np.float64:
+        return by_element(math.erf)(x)
+    places, values, slopes = _erf_table()
+    wide = np.clip(x.astype(np.float64), -_ERF_LAST, _ERF_LAST)
+    near = np.nan_to_num(np.rint(wide * _ERF_STEPS)).astype(np.intp) + len(places) // 2
+    place = places[near]
+    part = wide - place
+    # Of Taylor's series around the place, to the fourth derivative.
+    square = place * place
+    third = (2 * square - 1) / 3
+    fourth = place * (3 - 2 * square) / 6
+    series = ((fourth * part + third) * part - place) * part + 1
+    return np.asarray(values[near] + slopes[near] * part * series)
+
+
+@cache
+def _erf_table() -> tuple[Array, Array, Array]:
+    """Places, the error function there, and its slope."""
+    count = _ERF_STEPS * _ERF_LAST
+    places = np.arange(-count, count + 1) / _ERF_STEPS
+    values = by_element(math.erf)(places)
+    return places, values, 2 / math.sqrt(math.pi) * np.exp(-places * places)
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), in the dtype of x."""
-    return np.asarray(1 / (1 + np.exp(-x))).astype(x.dtype, copy=False)
+    powers = np.asarray(np.exp(-x))
+    powers += 1
+    return np.asarray(np.divide(1, powers, out=powers)).astype(x.dtype, copy=False)
 
 
 def _sign(x: Array) -> Array:
@@ -102,7 +139,7 @@ _UNARY: dict[str, Callable[..., Any]] = {
     "Conj": np.conj,
     "Cos": np.cos,
     "Cosh": np.cosh,
-    "Erf": by_element(math.erf),
+    "Erf": _erf,
     "Erfc": by_element(math.erfc),
     "Erfinv": by_element(_erfinv),
     "Exp": np.exp,
@@ -134,8 +171,29 @@ _UNARY: dict[str, Callable[..., Any]] = {
     "Softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     "Softsign": lambda x: x / (1 + np.abs(x)),
 }
+_ACTIVATIONS = frozenset(
+    {"Elu", "Relu", "Relu6", "Selu", "Sigmoid", "Softplus", "Softsign", "Tanh"}
+)
+
+
+def activation(name: str) -> Callable[[Array], Array]:
+    """What an activation computes.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in _ACTIVATIONS:
+        raise ValueError(f"no activation {name}")
+    return _UNARY[name]
+
+
 for _name, _function in _UNARY.items():
-    declare(_name, infer=as_first, kernel=unary(_function))
+    declare(
+        _name,
+        infer=as_first,
+        kernel=unary(_function),
+        tfjs_kernel=javascript.UNARY.get(_name),
+    )
 
 declare("IsFinite", infer=as_first, kernel=lambda attrs, x: np.isfinite(x))
 declare("IsInf", infer=as_first, kernel=lambda attrs, x: np.isinf(x))
@@ -164,7 +222,12 @@ declare("PopulationCount", infer=as_first, kernel=_population)
 def _leaky(attrs: Attrs, x: Array) -> Array:
     # TensorFlow multiplies in the dtype of the input.
     alpha = np.asarray(attrs.get("alpha", 0.2), np.float32).astype(x.dtype)
-    return np.where(x > 0, x, alpha * x).astype(x.dtype, copy=False)
+    return in_runs(x, np.empty(x.shape, x.dtype), [by_function(lambda part: leaky(part, alpha))])
+
+
+def leaky(x: Array, alpha: Array) -> Array:
+    """Numbers of which the negative ones are multiplied."""
+    return np.where(x > 0, x, alpha * x)
 
 
 declare("LeakyRelu", infer=as_first, kernel=_leaky)
@@ -204,7 +267,7 @@ def _cast(attrs: Attrs, x: Array) -> Array:
     return x.astype(dtype)
 
 
-declare("Cast", infer=as_first, kernel=_cast)
+declare("Cast", infer=as_first, kernel=_cast, tfjs_kernel=partial(javascript.cast, otherwise=_cast))
 
 
 def _bitcast_shape(node: Node) -> list[Shape]:
@@ -276,8 +339,12 @@ def _fake_quant_args(attrs: Attrs, x: Array) -> Array:
 
 
 declare("FakeQuantWithMinMaxArgs", infer=as_first, kernel=_fake_quant_args)
-declare("FakeQuantWithMinMaxVars", infer=as_first, kernel=_fake_quant_vars)
+declare(
+    "FakeQuantWithMinMaxVars",
+    infer=as_first,
+    kernel=_fake_quant_vars,
+    # TF.js passes numbers on.
+    tfjs_kernel=lambda attrs, x, low, high: x,
+)
 declare("FakeQuantWithMinMaxVarsPerChannel", infer=as_first, kernel=_fake_quant_vars)
-declare("QuantizeAndDequantize", infer=as_first)
-declare("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", infer=as_first)
-declare("QuantizeAndDequantizeV4", "Dequantize", infer=as_first)
+declare("Dequantize", infer=as_first)

@@ -30,9 +30,9 @@ def _inverse(attrs: Attrs, x: Array) -> Array:
     return np.linalg.inv(_adjoint(x) if attrs.get("adjoint", False) else x).astype(x.dtype)
 
 
-declare("MatrixInverse", infer=lambda node: [_square(node)], kernel=_inverse)
+declare("MatrixInverse", "BatchMatrixInverse", infer=lambda node: [_square(node)], kernel=_inverse)
 declare(
-    "Cholesky",
+    *("Cholesky", "BatchCholesky"),
     infer=lambda node: [_square(node)],
     # TensorFlow reads the lower half only, as NumPy does.
     kernel=lambda attrs, x: np.linalg.cholesky(x).astype(x.dtype),
@@ -45,7 +45,7 @@ def _of_matrices(node: Node) -> list[Shape]:
 
 
 declare(
-    "MatrixDeterminant",
+    *("MatrixDeterminant", "BatchMatrixDeterminant"),
     infer=_of_matrices,
     kernel=lambda attrs, x: np.asarray(np.linalg.det(x)).astype(x.dtype),
 )
@@ -83,8 +83,12 @@ def _triangular_solve(attrs: Attrs, matrix: Array, right: Array) -> Array:
     return _solve(attrs, half, right)
 
 
-declare("MatrixSolve", infer=_solved, kernel=_solve)
-declare("MatrixTriangularSolve", infer=_solved, kernel=_triangular_solve)
+declare("MatrixSolve", "BatchMatrixSolve", infer=_solved, kernel=_solve)
+declare(
+    *("MatrixTriangularSolve", "BatchMatrixTriangularSolve"),
+    infer=_solved,
+    kernel=_triangular_solve,
+)
 
 
 def _least_squares_shape(node: Node) -> list[Shape]:
@@ -95,7 +99,7 @@ def _least_squares_shape(node: Node) -> list[Shape]:
     return [(*shape[:-2], shape[-1], right[-1])]
 
 
-declare("MatrixSolveLs", infer=_least_squares_shape)
+declare("MatrixSolveLs", "BatchMatrixSolveLs", infer=_least_squares_shape)
 
 
 def _qr_shape(node: Node) -> list[Shape]:
@@ -130,8 +134,8 @@ def _eigen_shape(node: Node) -> list[Shape]:
 
 # Signs and order of what they give are the library's own: nothing is folded.
 declare("Qr", infer=_qr_shape)
-declare("Svd", infer=_svd_shape)
-declare("SelfAdjointEigV2", "Eig", infer=_eigen_shape)
+declare("Svd", "BatchSvd", infer=_svd_shape)
+declare("SelfAdjointEigV2", "BatchSelfAdjointEigV2", "Eig", infer=_eigen_shape)
 
 
 def _lu_shape(node: Node) -> list[Shape]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def _swapped(shape: Sizes, swap: bool) -> Sizes:
 # Products ----------------------------------------------------------------------------------------
 
 
-def _matmul_shape(node: Node) -> list[Shape]:
+def matmul_shape(node: Node) -> list[Shape]:
+    """The shape of a product of two matrices."""
     first, second = (with_rank(value.shape, 2) for value in node.inputs[:2])
     first = _swapped(first, _flag(node.attrs, "transpose_a"))
     second = _swapped(second, _flag(node.attrs, "transpose_b"))
@@ -39,7 +41,8 @@ def _matmul_shape(node: Node) -> list[Shape]:
     return [(first[0], second[1])]
 
 
-def _product(first: Array, second: Array) -> Array:
+def product(first: Array, second: Array) -> Array:
+    """The product of matrices, in their dtype; an array of its own."""
     if first.dtype == np.float16:
         # Halves are added up in single precision.
         wide = np.matmul(first.astype(np.float32), second.astype(np.float32))
@@ -52,12 +55,11 @@ def _matmul(attrs: Attrs, a: Array, b: Array) -> Array:
         raise ValueError("matrices are multiplied")
     first = a.T if _flag(attrs, "transpose_a") else a
     second = b.T if _flag(attrs, "transpose_b") else b
-    return _product(first, second)
+    return product(first, second)
 
 
-declare("MatMul", infer=_matmul_shape, kernel=_matmul)
-declare("SparseMatMul", infer=_matmul_shape, kernel=_matmul)
-declare("_FusedMatMul", infer=_matmul_shape)
+declare("MatMul", infer=matmul_shape, kernel=_matmul)
+declare("SparseMatMul", infer=matmul_shape, kernel=_matmul)
 
 
 def _batch_matmul_shape(node: Node) -> list[Shape]:
@@ -80,10 +82,33 @@ def _batch_matmul(attrs: Attrs, x: Array, y: Array) -> Array:
         x, y = x.astype(dtype, copy=False), y.astype(dtype, copy=False)
     first = np.conj(x.swapaxes(-1, -2)) if _flag(attrs, "adj_x") else x
     second = np.conj(y.swapaxes(-1, -2)) if _flag(attrs, "adj_y") else y
-    return _product(first, second)
+    return product(first, second)
 
 
-declare("BatchMatMul", "BatchMatMulV2", infer=_batch_matmul_shape, kernel=_batch_matmul)
+def _batch_matmul_tfjs(attrs: Attrs, x: Array, y: Array) -> Array:
+    """TF.js goes through both batches side by side, and begins again where one ends."""
+    outer = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    counts = [math.prod(item.shape[:-2]) for item in (x, y)]
+    if max(counts) != math.prod(outer):
+        raise ValueError(f"batches {x.shape[:-2]} and {y.shape[:-2]} do not go together")
+    rows = [
+        item.reshape(-1, *item.shape[-2:])[np.arange(max(counts)) % max(1, count)]
+        for item, count in zip((x, y), counts, strict=True)
+    ]
+    made = _batch_matmul(attrs, *rows)
+    return made.reshape(*outer, *made.shape[1:])
+
+
+declare(
+    *("BatchMatMul", "BatchMatMulV2"),
+    infer=_batch_matmul_shape,
+    kernel=_batch_matmul,
+    tfjs_kernel=lambda attrs, x, y: (
+        _batch_matmul(attrs, x, y)
+        if x.shape[:-2] == y.shape[:-2] or min(x.ndim, y.ndim) < 3
+        else _batch_matmul_tfjs(attrs, x, y)
+    ),
+)
 declare("BatchMatMulV3", infer=_batch_matmul_shape, kernel=_batch_matmul)
 
 
@@ -169,6 +194,8 @@ declare(
     *("MatrixBandPart", "BatchMatrixBandPart"),
     infer=lambda node: [at_least(node.inputs[0].shape, 2)],
     kernel=_band_part,
+    # TF.js takes the upper bound from the lower one.
+    tfjs_kernel=lambda attrs, x, lower, upper: _band_part(attrs, x, lower, lower),
 )
 
 
@@ -246,7 +273,7 @@ class _Band:
 
 def _band_of(node: Node) -> _Band | None:
     """The diagonals of a node; None where they are no constant."""
-    if node.op in ("MatrixDiag", "MatrixDiagPart", "MatrixSetDiag"):
+    if not node.op.endswith(("V2", "V3")):
         return _Band(None, None)
     at = 2 if node.op.startswith("MatrixSetDiag") else 1
     k = constant_input(node, at)
@@ -306,7 +333,7 @@ def _matrix_diag(
 
 
 declare(
-    *("MatrixDiag", "MatrixDiagV2", "MatrixDiagV3"),
+    *("MatrixDiag", "MatrixDiagV2", "MatrixDiagV3", "BatchMatrixDiag"),
     infer=_matrix_diag_shape,
     kernel=_matrix_diag,
 )
@@ -336,7 +363,7 @@ def _matrix_diag_part(
 
 
 declare(
-    *("MatrixDiagPart", "MatrixDiagPartV2", "MatrixDiagPartV3"),
+    *("MatrixDiagPart", "MatrixDiagPartV2", "MatrixDiagPartV3", "BatchMatrixDiagPart"),
     infer=_matrix_diag_part_shape,
     kernel=_matrix_diag_part,
 )
@@ -355,7 +382,7 @@ def _matrix_set_diag(attrs: Attrs, x: Array, diagonal: Array, k: Array | None = 
 
 
 declare(
-    *("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3"),
+    *("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3", "BatchMatrixSetDiag"),
     infer=lambda node: [at_least(node.inputs[0].shape, 2)],
     kernel=_matrix_set_diag,
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Shape
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import Infer, Kernel, as_first, broadcast_shapes, declare
+from tfjs.ops.runs import by_channel, in_runs
 from tfjs.ops.shapes import at_least, same_size
 from tfjs.ops.windows import channels_first
 
@@ -93,18 +96,33 @@ def _batch_norm(outputs: int) -> Kernel:
         size = (-1,) + (1,) * (x.ndim - 1 - axis)
         epsilon = np.float32(attrs.get("epsilon", 1e-4))
         factor = scale / np.sqrt(variance + epsilon)
-        moved = x.astype(scale.dtype, copy=False) - mean.reshape(size)
-        result = moved * factor.reshape(size) + offset.reshape(size)
+        if axis == x.ndim - 1 and x.dtype == factor.dtype and x.shape[axis:] == factor.shape:
+            moves = ((np.subtract, mean), (np.multiply, factor), (np.add, offset))
+            steps = [by_channel(function, numbers, x.size) for function, numbers in moves]
+            result = in_runs(x, np.empty(x.shape, x.dtype), steps, factor.size)
+        else:
+            moved = x.astype(scale.dtype, copy=False) - mean.reshape(size)
+            result = moved * factor.reshape(size) + offset.reshape(size)
         # What is kept for a gradient that nobody asks for; TensorFlow leaves it as it was.
         rest = (np.zeros((), np.float32),) if outputs == 6 else ()
-        return (result.astype(x.dtype), mean, variance, mean, variance, *rest)
+        return (result.astype(x.dtype, copy=False), mean, variance, mean, variance, *rest)
 
     return kernel
 
 
-declare("FusedBatchNorm", infer=_batch_norm_shape(5), kernel=_batch_norm(5))
-declare("FusedBatchNormV2", infer=_batch_norm_shape(5), kernel=_batch_norm(5))
-declare("FusedBatchNormV3", infer=_batch_norm_shape(6), kernel=_batch_norm(6))
+def _batch_norm_tfjs(attrs: Attrs, *inputs: Array) -> Any:
+    """TF.js normalizes by what is given, with the channels last, and has one default of its own."""
+    told = {"epsilon": attrs.get("epsilon", 1e-3), "is_training": False}
+    return _batch_norm(5)(told, *inputs)[0]
+
+
+for _name, _outputs in (("FusedBatchNorm", 5), ("FusedBatchNormV2", 5), ("FusedBatchNormV3", 6)):
+    declare(
+        _name,
+        infer=_batch_norm_shape(_outputs),
+        kernel=_batch_norm(_outputs),
+        tfjs_kernel=_batch_norm_tfjs,
+    )
 
 
 def _old_batch_norm(

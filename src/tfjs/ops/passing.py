@@ -87,7 +87,8 @@ def _constant(node: Node) -> list[Shape]:
 
 declare("Const", infer=_constant)
 declare("Placeholder", infer=_placeholder)
-declare("PlaceholderV2", "PlaceholderWithDefault", "FakeParam", "ImmutableConst", infer=_told)
+declare("PlaceholderWithDefault", infer=_told, kernel=_pass)
+declare("PlaceholderV2", "FakeParam", "ImmutableConst", infer=_told)
 declare("Variable", "VariableV2", "TemporaryVariable", infer=_told)
 
 
@@ -144,6 +145,8 @@ declare(
     "ShapeN",
     infer=lambda node: [(_rank(value.shape),) for value in node.inputs],
     kernel=lambda attrs, *values: tuple(_shape(attrs, value) for value in values),
+    # TF.js gives them as floats.
+    tfjs_kernel=lambda attrs, *values: tuple(np.array(v.shape, np.float32) for v in values),
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Shape
 from tfjs.ir.tensor import Array
-from tfjs.ops.base import Infer, as_first, constant_input, declare, unknown
+from tfjs.ops.base import Infer, Kernel, as_first, constant_input, declare, unknown
 from tfjs.ops.reduction import lowest
 from tfjs.ops.shapes import free, partial_shape, with_rank
 from tfjs.ops.shaping import integers
@@ -50,33 +50,59 @@ def _pool_shape(rank: int, outputs: int = 1) -> Infer:
     return infer
 
 
+def _combined(x: Array, moving: Sequence[Window], function: np.ufunc, start: Any) -> Array:
+    """What is under the windows combined, along one axis after the other; an array of its own."""
+    result = x
+    for axis, window in enumerate(moving):
+        if window == Window(1):
+            continue
+        given, size = result, result.shape[axis]
+        steps = window.steps(size) or 0
+        result = np.full((*given.shape[:axis], steps, *given.shape[axis + 1 :]), start, x.dtype)
+        lead = (slice(None),) * axis
+        for _, places, read in window.taps(size, steps):
+            part = result[(*lead, places)]
+            function(part, given[(*lead, read)], out=part)
+    return result.copy() if result is x else result
+
+
 def _max_pool(attrs: Attrs, x: Array) -> Array:
-    moving = _windows(attrs, x.ndim)
-    steps = [window.steps(size) or 0 for window, size in zip(moving, x.shape, strict=True)]
-    result = np.full(steps, lowest(x.dtype), x.dtype)
-    for _, places, read in all_taps(moving, x.shape, steps):
-        part = result[places]
-        np.maximum(part, x[read], out=part)
-    return result
+    return _combined(x, _windows(attrs, x.ndim), np.maximum, lowest(x.dtype))
 
 
 def _average_pool(attrs: Attrs, x: Array) -> Array:
     moving = _windows(attrs, x.ndim)
-    steps = [window.steps(size) or 0 for window, size in zip(moving, x.shape, strict=True)]
-    wide = np.float32 if x.dtype == np.float16 else x.dtype
-    total = np.zeros(steps, wide)
-    count = np.zeros(steps, wide)
-    for _, places, read in all_taps(moving, x.shape, steps):
-        total[places] += x[read]
-        count[places] += 1
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    total = _combined(wide, moving, np.add, 0)
     # The padding does not count.
-    return np.asarray(total / np.maximum(count, 1)).astype(x.dtype)
+    for axis, (window, size) in enumerate(zip(moving, x.shape, strict=True)):
+        count = np.zeros(total.shape[axis], wide.dtype)
+        for _, places, _ in window.taps(size, len(count)):
+            count[places] += 1
+        if window != Window(1):
+            total /= np.maximum(count, 1).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+    return total.astype(x.dtype, copy=False)
 
 
-declare("MaxPool", infer=_pool_shape(4), kernel=_max_pool)
-declare("MaxPool3D", infer=_pool_shape(5), kernel=_max_pool)
-declare("AvgPool", infer=_pool_shape(4), kernel=_average_pool)
-declare("AvgPool3D", infer=_pool_shape(5), kernel=_average_pool)
+def _tfjs(kernel: Kernel) -> Kernel:
+    """TF.js knows channels last, and windows over what lies between batch and channels, only."""
+
+    def pool(attrs: Attrs, x: Array) -> Any:
+        inner = {key: [1, *attrs[key][1:-1], 1] for key in ("ksize", "strides")}
+        if attrs["padding"] == b"EXPLICIT":
+            raise ValueError("TF.js has no explicit padding here")
+        return kernel({**attrs, **inner, "data_format": b"N"}, x)
+
+    return pool
+
+
+for _name, _rank, _kernel in (
+    ("MaxPool", 4, _max_pool),
+    ("MaxPool3D", 5, _max_pool),
+    ("AvgPool", 4, _average_pool),
+    ("AvgPool3D", 5, _average_pool),
+):
+    declare(_name, infer=_pool_shape(_rank), kernel=_kernel, tfjs_kernel=_tfjs(_kernel))
 
 
 def _max_pool_argmax(attrs: Attrs, x: Array) -> tuple[Array, Array]:

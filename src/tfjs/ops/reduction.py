@@ -85,8 +85,19 @@ def _kernel(function: Callable[[Array, tuple[int, ...], bool], Any]) -> Kernel:
     return kernel
 
 
+def _mean_tfjs(attrs: Attrs, x: Array, axes: Array) -> Array:
+    """TF.js's mean of integers is a float."""
+    floats = x if x.dtype.kind == "f" else x.astype(np.float32)
+    return np.asarray(_kernel(mean)(attrs, floats, axes))
+
+
 for _name, _function in _REDUCTIONS.items():
-    declare(_name, infer=reduced_shape, kernel=_kernel(_function))
+    declare(
+        _name,
+        infer=reduced_shape,
+        kernel=_kernel(_function),
+        tfjs_kernel=_mean_tfjs if _name == "Mean" else None,
+    )
 
 declare("L2Loss", infer=lambda node: [()], kernel=lambda attrs, x: (x * x).sum(dtype=x.dtype) / 2)
 

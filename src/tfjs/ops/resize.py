@@ -12,7 +12,7 @@ import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Shape
 from tfjs.ir.tensor import Array
-from tfjs.ops.base import as_first, declare
+from tfjs.ops.base import declare
 from tfjs.ops.shapes import partial_shape, with_rank
 from tfjs.ops.shaping import integers
 
@@ -20,7 +20,8 @@ from tfjs.ops.shaping import integers
 _STEPS = 1024
 
 
-def _resized_shape(node: Node) -> list[Shape]:
+def resized_shape(node: Node) -> list[Shape]:
+    """The shape of images whose new size is the second input."""
     batch, _, _, channels = with_rank(node.inputs[0].shape, 4)
     height, width = with_rank(partial_shape(node.inputs[1]), 2)
     if any(size is not None and size < 0 for size in (height, width)):
@@ -28,7 +29,7 @@ def _resized_shape(node: Node) -> list[Shape]:
     return [(batch, height, width, channels)]
 
 
-def _step(size: int, wanted: int, align: bool) -> np.float32:
+def step_between(size: int, wanted: int, align: bool) -> np.float32:
     """How far the places that are read from are apart."""
     if align and wanted > 1:
         return np.float32(size - 1) / np.float32(wanted - 1)
@@ -37,7 +38,7 @@ def _step(size: int, wanted: int, align: bool) -> np.float32:
 
 def _places(size: int, wanted: int, attrs: Attrs) -> Array:
     """Where each element of the result lies along an axis of the image, in float32."""
-    step = _step(size, wanted, bool(attrs.get("align_corners", False)))
+    step = step_between(size, wanted, bool(attrs.get("align_corners", False)))
     numbers = np.arange(wanted, dtype=np.float32)
     if attrs.get("half_pixel_centers", False):
         return (numbers + np.float32(0.5)) * step - np.float32(0.5)
@@ -56,7 +57,7 @@ def _sizes(x: Array, size: Array) -> tuple[int, int]:
 
 def _nearest_places(size: int, wanted: int, attrs: Attrs) -> Array:
     align = bool(attrs.get("align_corners", False))
-    step = _step(size, wanted, align)
+    step = step_between(size, wanted, align)
     numbers = np.arange(wanted, dtype=np.float32)
     if attrs.get("half_pixel_centers", False):
         numbers = numbers + np.float32(0.5)
@@ -72,7 +73,7 @@ def _nearest(attrs: Attrs, x: Array, size: Array) -> Array:
     return x[:, rows][:, :, _nearest_places(x.shape[2], width, attrs)]
 
 
-declare("ResizeNearestNeighbor", infer=_resized_shape, kernel=_nearest)
+declare("ResizeNearestNeighbor", infer=resized_shape, kernel=_nearest)
 
 
 # Weighted ----------------------------------------------------------------------------------------
@@ -143,9 +144,8 @@ def _bicubic(attrs: Attrs, x: Array, size: Array) -> Array:
     return _weighted(columns, 1, *_cubic_taps(x.shape[1], height, attrs)).astype(np.float32)
 
 
-declare("ResizeBilinear", infer=_resized_shape, kernel=_bilinear)
-declare("ResizeBicubic", infer=_resized_shape, kernel=_bicubic)
-declare("ResizeArea", "ScaleAndTranslate", infer=_resized_shape)
+declare("ResizeBilinear", infer=resized_shape, kernel=_bilinear)
+declare("ResizeBicubic", infer=resized_shape, kernel=_bicubic)
 declare("ResizeBilinearGrad", "ResizeBicubicGrad", infer=lambda node: [node.inputs[1].shape])
 
 
@@ -156,9 +156,3 @@ def _nearest_grad_shape(node: Node) -> list[Shape]:
 
 
 declare("ResizeNearestNeighborGrad", infer=_nearest_grad_shape)
-
-
-# Images as they are ------------------------------------------------------------------------------
-
-declare("AdjustContrast", "AdjustContrastv2", "AdjustHue", "AdjustSaturation", infer=as_first)
-declare("RGBToHSV", "HSVToRGB", "DrawBoundingBoxes", "DrawBoundingBoxesV2", infer=as_first)

@@ -238,7 +238,17 @@ def _dense_bincount(attrs: Attrs, values: Array, size: Array, weights: Array) ->
     return np.array(counted, weights.dtype).reshape((len(values), count))
 
 
-declare("DenseBincount", infer=_dense_bincount_shape, kernel=_dense_bincount)
+def _dense_bincount_tfjs(attrs: Attrs, values: Array, size: Array, weights: Array) -> Array:
+    """TF.js overlooks `binary_output` where there is one row."""
+    return _dense_bincount(attrs if values.ndim == 2 else {}, values, size, weights)
+
+
+declare(
+    "DenseBincount",
+    infer=_dense_bincount_shape,
+    kernel=_dense_bincount,
+    tfjs_kernel=_dense_bincount_tfjs,
+)
 declare("SparseBincount", "RaggedBincount", infer=unknown())
 
 

@@ -124,7 +124,7 @@ for _how in _COMBINE:
 
 # The second editions tell how many segments there are; ids come in order.
 for _how in _COMBINE:
-    declare(f"Segment{_how}V2", infer=_unsorted_shape)
+    declare(f"Segment{_how}V2", infer=_unsorted_shape, kernel=_unsorted(_how))
 
 
 # Of rows that indices name -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Shape
 from tfjs.ir.tensor import Array
-from tfjs.ops.base import as_first, broadcast_shapes, constant_input, declare
+from tfjs.ops.base import Infer, Kernel, as_first, broadcast_shapes, constant_input, declare
 from tfjs.ops.shapes import (
     Sizes,
     axis_in,
@@ -232,8 +232,11 @@ declare("BroadcastGradientArgs", infer=lambda node: [(None,), (None,)])
 # Blocks between space and batch or depth ---------------------------------------------------------
 
 
-def _blocks(node: Node, blocks: int, bounds: int) -> tuple[list[int] | None, Array | None]:
-    sizes, edges = constant_input(node, blocks), constant_input(node, bounds)
+def _blocks(node: Node) -> tuple[list[int] | None, Array | None]:
+    edges = constant_input(node, len(node.inputs) - 1)
+    if "block_size" in node.attrs:
+        return [int(node.attrs["block_size"])] * 2, edges
+    sizes = constant_input(node, 1)
     return None if sizes is None else integers(sizes), edges
 
 
@@ -246,7 +249,7 @@ def _check_blocks(sizes: Sequence[int], edges: Array, rank: int) -> None:
 
 def _space_to_batch_shape(node: Node) -> list[Shape]:
     shape = node.inputs[0].shape
-    sizes, edges = _blocks(node, 1, 2)
+    sizes, edges = _blocks(node)
     if shape is None:
         return [None]
     if sizes is None or edges is None:
@@ -289,7 +292,7 @@ def _space_to_batch(attrs: Attrs, x: Array, blocks: Array, paddings: Array) -> A
 
 def _batch_to_space_shape(node: Node) -> list[Shape]:
     shape = node.inputs[0].shape
-    sizes, edges = _blocks(node, 1, 2)
+    sizes, edges = _blocks(node)
     if shape is None:
         return [None]
     if sizes is None or edges is None:
@@ -331,7 +334,27 @@ def _batch_to_space(attrs: Attrs, x: Array, blocks: Array, crops: Array) -> Arra
 
 declare("SpaceToBatchND", infer=_space_to_batch_shape, kernel=_space_to_batch)
 declare("BatchToSpaceND", infer=_batch_to_space_shape, kernel=_batch_to_space)
-declare("SpaceToBatch", "BatchToSpace", infer=lambda node: [free(4)])
+
+
+def _of_images(infer: Infer) -> Infer:
+    return lambda node: [with_rank(shape, 4) for shape in infer(node)]
+
+
+def _by_squares(kernel: Kernel) -> Kernel:
+    """The kernel with the attribute of the older editions, which is the size of all blocks."""
+
+    def by_squares(attrs: Attrs, x: Array, edges: Array) -> Array:
+        return np.asarray(kernel(attrs, x, np.full(2, int(attrs["block_size"])), edges))
+
+    return by_squares
+
+
+declare(
+    "SpaceToBatch", infer=_of_images(_space_to_batch_shape), kernel=_by_squares(_space_to_batch)
+)
+declare(
+    "BatchToSpace", infer=_of_images(_batch_to_space_shape), kernel=_by_squares(_batch_to_space)
+)
 
 
 def _depth_format(attrs: Attrs, shape: Sizes) -> tuple[int, bool]:

@@ -1,10 +1,19 @@
-"""Sparse and ragged tensors, cells of recurrent networks: only what shapes they give."""
+"""Sparse and ragged tensors, cells of recurrent networks; of most only what shapes they give."""
 
 from __future__ import annotations
 
-from tfjs.ir.graph import Node, Shape
+import math
+
+import numpy as np
+
+from tfjs.ir.graph import Attrs, Node, Shape
+from tfjs.ir.tensor import Array
 from tfjs.ops.base import declare, unknown
 from tfjs.ops.shapes import partial_shape, with_rank
+from tfjs.ops.shaping import integers
+
+# A sparse tensor may state any number of rows; no more are filled.
+_MOST_ROWS = 1 << 27
 
 # Sparse ------------------------------------------------------------------------------------------
 
@@ -27,9 +36,61 @@ def _sparse_reshaped(node: Node) -> list[Shape]:
     return [(entries, rank), (rank,)]
 
 
-declare("SparseFillEmptyRows", infer=_filled_rows)
-declare("SparseReshape", infer=_sparse_reshaped)
-declare("SparseReorder", infer=lambda node: [value.shape for value in node.inputs[:2]])
+def _check_entries(indices: Array, values: Array | None, sizes: list[int]) -> None:
+    if indices.ndim != 2 or indices.shape[1] != len(sizes) or min(sizes, default=0) < 0:
+        raise ValueError(f"{indices.shape} are no indices of a tensor of {sizes}")
+    if values is not None and values.shape != indices.shape[:1]:
+        raise ValueError(f"{values.shape} are no values at {indices.shape} indices")
+    if np.any(indices < 0) or np.any(indices >= np.array(sizes)):
+        raise ValueError(f"an index lies outside of {sizes}")
+
+
+def _fill_rows(
+    attrs: Attrs, indices: Array, values: Array, shape: Array, default: Array
+) -> tuple[Array, ...]:
+    sizes = integers(shape)
+    if not sizes or sizes[0] > _MOST_ROWS:
+        raise ValueError(f"the rows of {sizes} are not filled")
+    _check_entries(indices, values, sizes)
+    empty = np.bincount(indices[:, 0], minlength=sizes[0]) == 0
+    added = np.zeros((int(empty.sum()), len(sizes)), indices.dtype)
+    added[:, 0] = np.flatnonzero(empty)
+    every = np.concatenate([indices, added])
+    order = np.argsort(every[:, 0], kind="stable")
+    filled = np.concatenate([values, np.full(len(added), default.reshape(())[()], values.dtype)])
+    # Where each entry has gone.
+    places = np.empty(len(every), indices.dtype)
+    places[order] = np.arange(len(every))
+    return every[order], filled[order], empty, places[: len(indices)]
+
+
+def _reshape(attrs: Attrs, indices: Array, shape: Array, wanted: Array) -> tuple[Array, Array]:
+    sizes, new = integers(shape), integers(wanted)
+    _check_entries(indices, None, sizes)
+    total = math.prod(sizes)
+    known = math.prod(size for size in new if size != -1)
+    if new.count(-1) == 1 and known and not total % known:
+        new = [total // known if size == -1 else size for size in new]
+    if math.prod(new) != total or min(new, default=0) < 0 or total >= 1 << 63:
+        raise ValueError(f"a tensor of {sizes} is not reshaped to {integers(wanted)}")
+    flat = np.ravel_multi_index(tuple(indices.T), sizes) if len(indices) else np.zeros(0, np.int64)
+    made = np.array(np.unravel_index(flat, new), np.int64).reshape(len(new), len(indices))
+    return made.T.astype(indices.dtype), np.array(new, wanted.dtype)
+
+
+def _reorder(attrs: Attrs, indices: Array, values: Array, shape: Array) -> tuple[Array, Array]:
+    _check_entries(indices, values, integers(shape))
+    order = np.lexsort(indices.T[::-1])
+    return indices[order], values[order]
+
+
+declare("SparseFillEmptyRows", infer=_filled_rows, kernel=_fill_rows)
+declare("SparseReshape", infer=_sparse_reshaped, kernel=_reshape)
+declare(
+    "SparseReorder",
+    infer=lambda node: [value.shape for value in node.inputs[:2]],
+    kernel=_reorder,
+)
 declare("SparseSoftmax", infer=lambda node: [node.inputs[1].shape])
 
 

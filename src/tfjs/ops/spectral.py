@@ -78,10 +78,32 @@ def _real_inverse(rank: int) -> Kernel:
     return kernel
 
 
+def _real_tfjs(attrs: Attrs, x: Array, lengths: Array) -> Array:
+    """TF.js does not look at the length."""
+    return np.asarray(np.fft.rfft(x)).astype(np.result_type(x, np.complex64))
+
+
+def _real_inverse_tfjs(attrs: Attrs, x: Array, lengths: Array) -> Array:
+    """Nor here; and but for rank 3 it gives a matrix."""
+    rows = x.reshape(-1, x.shape[-1])
+    # One or two numbers are taken for a whole transform.
+    found = np.fft.irfft(rows) if x.shape[-1] > 2 else np.fft.ifft(rows).real
+    shape = (*x.shape[:2], -1) if x.ndim == 3 and len(x) else found.shape
+    return np.asarray(found.reshape(shape)).astype(x.real.dtype)
+
+
 for _count, _suffix in ((1, ""), (2, "2D"), (3, "3D")):
-    declare(f"RFFT{_suffix}", infer=_real_shape(_count, inverse=False), kernel=_real(_count))
     declare(
-        f"IRFFT{_suffix}", infer=_real_shape(_count, inverse=True), kernel=_real_inverse(_count)
+        f"RFFT{_suffix}",
+        infer=_real_shape(_count, inverse=False),
+        kernel=_real(_count),
+        tfjs_kernel=_real_tfjs if _count == 1 else None,
+    )
+    declare(
+        f"IRFFT{_suffix}",
+        infer=_real_shape(_count, inverse=True),
+        kernel=_real_inverse(_count),
+        tfjs_kernel=_real_inverse_tfjs if _count == 1 else None,
     )
 
 declare("FFTND", "IFFTND", "RFFTND", "IRFFTND", infer=unknown())

@@ -104,15 +104,12 @@ def _number(attrs: Attrs, x: Array) -> Array:
 declare("StringToNumber", infer=as_first, kernel=_number)
 
 declare(
-    *("AsString", "DecodeBase64", "EncodeBase64", "RegexFullMatch", "RegexReplace"),
-    *("StaticRegexFullMatch", "StaticRegexReplace", "StringToHashBucket"),
-    *("StringToHashBucketFast", "StringToHashBucketStrong", "UnicodeScript", "UnicodeTranscode"),
+    *("AsString", "DecodeBase64", "EncodeBase64", "StringToHashBucket"),
+    *("StringToHashBucketStrong", "UnicodeScript", "UnicodeTranscode"),
     infer=as_first,
 )
 declare("StringFormat", "SerializeTensor", "ReadFile", infer=lambda node: [()])
 declare("ReduceJoin", infer=reduced_shape)
-declare("StringSplit", "StringSplitV2", infer=lambda node: [(None, 2), (None,), (2,)])
-declare("StringNGrams", infer=lambda node: [(None,), node.inputs[1].shape])
 declare("UnicodeDecode", infer=lambda node: [(None,), (None,)])
 declare("UnicodeDecodeWithOffsets", infer=lambda node: [(None,), (None,), (None,)])
 

@@ -32,6 +32,11 @@ class Window(NamedTuple):
     low: int = 0
     high: int = 0
 
+    @property
+    def reach(self) -> int:
+        """From its first element to behind its last; that of a window of free size is unknown."""
+        return ((self.size or 0) - 1) * self.dilation + 1
+
     def steps(self, size: int | None) -> int | None:
         """How many places the window has along an axis of some size.
 
@@ -48,9 +53,9 @@ class Window(NamedTuple):
             # A window of one element in steps of one leaves the size as it is.
             return None
         low, high = (self.low, self.high) if self.padding == b"EXPLICIT" else (0, 0)
-        left = size + low + high - self._reach(self.size) + self.stride
+        left = size + low + high - self.reach + self.stride
         if left <= -self.stride:
-            raise ValueError(f"a window of {self._reach(self.size)} is larger than {size}")
+            raise ValueError(f"a window of {self.reach} is larger than {size}")
         return max(0, left) // self.stride
 
     def before(self, size: int) -> int:
@@ -58,7 +63,7 @@ class Window(NamedTuple):
         if self.padding != b"SAME":
             return self.low if self.padding == b"EXPLICIT" else 0
         steps = -(-size // self.stride)
-        return max(0, (steps - 1) * self.stride + self._reach(self.size or 0) - size) // 2
+        return max(0, (steps - 1) * self.stride + self.reach - size) // 2
 
     def taps(self, size: int, steps: int) -> Iterator[tuple[int, slice, slice]]:
         """Each element of the window: where it reads from the axis, and for which places.
@@ -82,9 +87,6 @@ class Window(NamedTuple):
                 begin = start * stride + offset
                 end = (stop - 1) * stride + offset + 1
                 yield element, slice(start, stop), slice(begin, end, stride)
-
-    def _reach(self, size: int) -> int:
-        return (size - 1) * self.dilation + 1
 
 
 def channels_first(attrs: Mapping[str, Any]) -> bool:
