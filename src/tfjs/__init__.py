@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tfjs._combine import combine
     from tfjs._convert import Report, convert
     from tfjs._verify import Comparison, verify
     from tfjs.errors import (
@@ -43,6 +44,7 @@ __all__ = [
     "UsageError",
     "VerificationError",
     "__version__",
+    "combine",
     "convert",
     "freeze",
     "load",
@@ -54,6 +56,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "combine": "tfjs._combine",
     "convert": "tfjs._convert",
     "Comparison": "tfjs._verify",
     "verify": "tfjs._verify",

@@ -122,7 +122,7 @@ _plain("Arccosh", Of((3, 6), "above"))
 _plain("Isfinite Isinf Isnan Isneginf Isposinf NanToNum", Of((3, 6), "ends"))
 _plain("StopGradient Ndim Size")
 for _name in ("Absolute", "Negative", "Square", "Sign", "Floor", "Round", "Sqrt", "Exp", "Mean"):
-    _add(f"{_name} of ints", lambda ops, x, _n=_snake(_name): _named(ops, _n)(ops.abs(x)), INTS)
+    _add(f"{_name} of ints", lambda ops, x, _n=_name: _named(ops, _snake(_n))(ops.abs(x)), INTS)
 _add("AllClose", lambda ops, x: ops.allclose(x, x + 1e-7))
 _add("Isclose of ends", lambda ops, x: ops.isclose(x, x, equal_nan=True), Of((3, 6), "ends"))
 _add("Add to a list", lambda ops, x: x + LIST)
@@ -218,14 +218,14 @@ for _name in ("Sum", "Prod", "Max", "Min", "Mean", "Std", "Var", "Argmax", "Argm
     _add(f"{_name} of all", lambda ops, x, _s=_short: _named(ops, _s)(x), ROWS)
     _add(f"{_name} kept", lambda ops, x, _s=_short: _named(ops, _s)(x, axis=1, keepdims=True), ROWS)
 for _name in ("Nansum", "Nanprod", "Nanmax", "Nanmin", "Nanmean", "Nanstd", "Nanvar"):
-    _add(_name, lambda ops, x, _s=_name.lower(): _named(ops, _s)(x, axis=-1), Of((3, 4, 6), "gaps"))
+    _add(_name, lambda ops, x, _s=_name: _named(ops, _s.lower())(x, axis=-1), Of((3, 4, 6), "gaps"))
     _add(
         f"{_name} kept",
-        lambda ops, x, _s=_name.lower(): _named(ops, _s)(x, axis=(1, 2), keepdims=True),
+        lambda ops, x, _s=_name: _named(ops, _s.lower())(x, axis=(1, 2), keepdims=True),
         Of((3, 4, 6), "gaps"),
     )
 for _name in ("Nanargmax", "Nanargmin", "Nanmedian", "Nancumsum", "Nancumprod"):
-    _add(_name, lambda ops, x, _s=_name.lower(): _named(ops, _s)(x, axis=1), Of((3, 4, 6), "gaps"))
+    _add(_name, lambda ops, x, _s=_name: _named(ops, _s.lower())(x, axis=1), Of((3, 4, 6), "gaps"))
 _add(
     "Nanquantile",
     lambda ops, x: ops.nanquantile(x, 0.3, axis=-1, keepdims=True),
@@ -570,7 +570,7 @@ _add("Norm of all", lambda ops, x: ops.norm(x), ROWS, told=np.linalg.norm)
 _SEGMENTS = np.array([2, 0, 1, 1, 3, 0, 2, 3, 3, 1, 0, 2], np.int32)
 for _name in ("Sum", "Max"):
     CASES[f"Segment{_name}"] = Case(
-        lambda ops, x, _s=f"segment_{_name.lower()}": getattr(ops, _s)(x, _SEGMENTS, 4),
+        lambda ops, x, _s=_name: getattr(ops, f"segment_{_s.lower()}")(x, _SEGMENTS, 4),
         (Of((12, 2)),),
     )
 _add(
@@ -591,12 +591,22 @@ _add(
     Of((4, 4)),
     fixed=True,
 )
+
+
+def _spread(x: np.ndarray) -> np.ndarray:
+    """A transposed convolution with steps of 2."""
+    made = np.zeros((2, 13, 16, 4), np.float32)
+    for i, j in np.ndindex(6, 8):
+        for a, b in np.ndindex(3, 2):
+            made[:, 2 * i + a, 2 * j + b] += x[:, i, j] @ _KERNEL[a, b]
+    return made
+
+
 _add(
     "ConvTranspose",
-    lambda ops, x: ops.conv_transpose(
-        x, np.swapaxes(_KERNEL, 2, 3), 2, data_format="channels_last"
-    ),
+    lambda ops, x: ops.conv_transpose(x, np.swapaxes(_KERNEL, 2, 3), 2),
     IMAGE,
+    told=_spread,
 )
 _add("MaxPool", lambda ops, x: ops.max_pool(x, (2, 2), (2, 2)), IMAGE)
 _add("AdaptiveAveragePool", lambda ops, x: ops.adaptive_average_pool(x, (2, 2)), IMAGE)

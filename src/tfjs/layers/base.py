@@ -33,6 +33,10 @@ class CannotLower(Exception):  # noqa: N818 - it is an answer of a layer, not a 
     """
 
 
+class UnknownShape(CannotLower):
+    """A layer's answer where it must know the shape of its input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A place for one variable of a layer.

@@ -29,13 +29,15 @@ from tfjs.ir.layers_model import (
     map_refs,
 )
 from tfjs.ir.tensor import Array, DerivedTensor, Tensor
-from tfjs.layers.base import CannotLower, find
+from tfjs.layers.base import CannotLower, LayerSpec, UnknownShape, find
 from tfjs.layers.ports import inputs_of, names_of
 from tfjs.layers.registry import spec_of
 from tfjs.layers.structure import ordered_calls
 from tfjs.ops.build import Builder
 from tfjs.ops.definitions import definition
 
+# Of a layer that cannot be lowered: more than any gives.
+_MOST_OUTPUTS = 8
 _FLOATS = frozenset({"float16", "bfloat16", "float64"})
 
 
@@ -81,6 +83,7 @@ class _State:
     def __init__(self, model: GraphModel) -> None:
         self.model = model
         self.problems: list[str] = []
+        self.stand_ins: set[Node] = set()
         self.masks: dict[Value, Value | None] = {}
         # By id() of the Weight, which is kept for its id: shared layers share their variables.
         self.variables: dict[int, tuple[Weight, Value]] = {}
@@ -134,17 +137,19 @@ class Lowering(Builder):
         """The outputs of the call; those of a layer that cannot be lowered are placeholders."""
         if self.layer.model is not None:
             return _lower_model(self.layer.model, self.inputs, self._state, f"{self.name}/")
+        spec = spec_of(self.layer)
         try:
-            spec = spec_of(self.layer)
             if spec is None:
                 raise CannotLower("is no Keras layer, and its code is not in the file")
             with np.errstate(all="ignore"):
                 made = spec.lower(self.layer, self)
         except CannotLower as refusal:
+            # What follows from a layer that is told already is no problem of its own.
+            follows = isinstance(refusal, UnknownShape) and self._reads_stand_in()
             where = f"{self.name} ({self.layer.class_name})"
-            if not any(line.startswith(where) for line in self._state.problems):
+            if not follows and not any(line.startswith(where) for line in self._state.problems):
                 self._state.problems.append(f"{where}: {refusal}")
-            return self._stand_ins()
+            return self._stand_ins(spec)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise CorruptFileError(
                 f"the layer {self.name!r} ({self.layer.class_name}) has a configuration or "
@@ -156,12 +161,20 @@ class Lowering(Builder):
                 self._state.masks[made[0]] = mask
         return made
 
-    def _stand_ins(self) -> list[Value]:
+    def _reads_stand_in(self) -> bool:
+        return any(value.node in self._state.stand_ins for value in self.inputs)
+
+    def _stand_ins(self, spec: LayerSpec | None) -> list[Value]:
         # Nothing is written once a problem is found: they only let the others be looked at.
-        type_ = Type(self.inputs[0].dtype if self.inputs else "float32")
-        return [
-            self.graph.add("Placeholder", [], {}, [type_], name=self.name).output for _ in range(8)
-        ]
+        known = [] if spec is None else spec.infer(self.layer, [each.shape for each in self.inputs])
+        dtype = self.inputs[0].dtype if self.inputs else "float32"
+        made = []
+        for shape in [*known, *[None] * _MOST_OUTPUTS][:_MOST_OUTPUTS]:
+            node = self.graph.add("Placeholder", [], {}, [Type(dtype, shape)], name=self.name)
+            if shape is None or self._reads_stand_in():
+                self._state.stand_ins.add(node)
+            made.append(node.output)
+        return made
 
     # What the layer has -----------------------------------------------------------------------
 
@@ -410,14 +423,14 @@ class Lowering(Builder):
             CannotLower: its rank is unknown.
         """
         if value.shape is None:
-            raise CannotLower("the number of axes of its input is unknown")
+            raise UnknownShape("the number of axes of its input is unknown")
         return value.shape
 
     def fixed(self, value: Value, axis: int) -> int:
         """The size of an axis; raises CannotLower where it is not known before the model runs."""
         size = self.shape(value)[axis]
         if size is None:
-            raise CannotLower(f"the size of axis {axis} of its input is unknown")
+            raise UnknownShape(f"the size of axis {axis} of its input is unknown")
         return size
 
     def rank(self, value: Value) -> int:

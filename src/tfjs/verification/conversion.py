@@ -47,6 +47,7 @@ class Check:
         writer: the format of the output.
         options: how it is written.
         engine: what runs the result: our runtime, or the real TF.js in Node.
+        signature: which signature of the output it becomes, where that has several.
 
     Attributes:
         found: what running both has shown, once it has been called.
@@ -59,9 +60,11 @@ class Check:
         options: WriteOptions,
         *,
         engine: Literal["numpy", "tfjs-cpu"] = "numpy",
+        signature: str | None = None,
     ) -> None:
         self._writer = writer
         self._engine = engine
+        self._options = ReadOptions(signature=signature)
         self._bound = options.max_error
         if self._bound is None and options.quantize:
             self._bound = np.inf
@@ -111,9 +114,9 @@ class Check:
         """What was written, with inputs and outputs in the order of the source where keys tell."""
         source = self._source
         if source is None:
-            return self._writer.read(path, ReadOptions())
+            return self._writer.read(path, self._options)
         inputs, outputs = source.signature.inputs, source.signature.outputs
-        options = ReadOptions()
+        options = self._options
         if self._writer.name == "frozen-graph":
             inputs, outputs = port_names(source.signature)
             options = ReadOptions(output_node_names=tuple(outputs))

@@ -7,6 +7,7 @@ wants text, and a network of images answers nonsense to numbers far from its ran
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import prod
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _SEED = 20
 # Sizes to try for axes that are free, the likely ones first; the batch is told apart.
 _FREE = (16, 64, 224, 8, 128, 32, 1, 256, 512, 1024)
 _LARGEST_ID = 8
+_MOST_GUESSED = 1 << 20  # elements
 # What passes a tensor on with its elements as they are.
 _PASSING = frozenset({"Identity", "Reshape", "Cast", "ExpandDims", "Squeeze", "StopGradient"})
 _LOOKING_UP = {"GatherV2": 0, "Gather": 0, "ResourceGather": 0, "GatherNd": 0}
@@ -34,7 +36,10 @@ def plausible_inputs(graph: Graph, batch: int) -> Iterator[dict[str, Array]]:
     nodes = [node for node in graph.inputs if node.output.dtype != "resource"]
     free = any(None in (node.output.shape or (None, None))[1:] for node in nodes)
     for size in _FREE if free else _FREE[:1]:
-        yield {node.name: _array(node, _filled(node.output.shape, batch, size)) for node in nodes}
+        shapes = {node: _filled(node.output.shape, batch, size) for node in nodes}
+        # Several free axes of a likely size make an unlikely large input.
+        if not free or sum(prod(shape) for shape in shapes.values()) <= _MOST_GUESSED:
+            yield {node.name: _array(node, shape) for node, shape in shapes.items()}
 
 
 def _filled(shape: Shape, batch: int, size: int) -> tuple[int, ...]:

@@ -268,20 +268,26 @@ class HashedCrossing(_Outside):
         )
 
 
-class StringLookup(_Outside):
+class _Lookup(_Outside):
+    """A vocabulary."""
+
+    def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
+        if layer.config.get("output_mode") != "tf_idf":
+            return []
+        return [Slot("idf_weights", (None,), trainable=False)]
+
+    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
+        return [looked_up(build)]
+
+
+class StringLookup(_Lookup):
     name = "StringLookup"
     why = f"TF.js layers know no strings: {_IN_JAVASCRIPT}"
 
-    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
-        return [looked_up(build)]
 
-
-class IntegerLookup(_Outside):
+class IntegerLookup(_Lookup):
     name = "IntegerLookup"
     why = f"TF.js has no layer with a look-up table: {_IN_JAVASCRIPT}"
-
-    def lower(self, layer: Layer, build: Lowering) -> list[Value]:
-        return [looked_up(build)]
 
 
 class TextVectorization(_Outside):

@@ -117,7 +117,7 @@ def looked_up(build: Lowering) -> Value:
     depth = int(config.get("max_tokens") or size) if config.get("pad_to_max_tokens") else size
     if mode != "tf_idf":
         return encoded(build, found, mode, depth)
-    return build.op("Mul", encoded(build, found, "count", depth), _idf(config, tokens, depth))
+    return build.op("Mul", encoded(build, found, "count", depth), build.weight("idf_weights"))
 
 
 def _tokens(config: Config, mode: str) -> Array:
@@ -176,16 +176,6 @@ def _inverted(build: Lowering, tokens: Array, first: int) -> Value:
     if tokens.dtype == object:
         return build.table(places, tokens, default[0])(x)
     return _found(build, x, places, tokens, int(default[0]))
-
-
-def _idf(config: Config, tokens: Array, depth: int) -> Array:
-    weights = config.get("idf_weights")
-    if weights is None:
-        raise CannotLower("has the weights of its tokens in a file of their own")
-    array = np.asarray(weights, np.float32).reshape(-1)
-    before = _unknown(config) if len(array) == len(tokens) else 0
-    array = np.concatenate([np.full(before, array.mean(), np.float32), array])
-    return np.pad(array, (0, max(0, depth - len(array))))
 
 
 # Sound ---------------------------------------------------------------------------------------

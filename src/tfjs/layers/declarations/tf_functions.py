@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from tfjs.layers.lowering import Lowering
 
 _UNARY = {
-    **{
-        f"math.{name}": name.title()
-        for name in ("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tan", "sinh")
-        + ("cosh", "tanh", "erf", "erfc", "floor", "ceil", "round", "sign", "reciprocal", "square")
-    },
+    **{f"math.{name}": name.title() for name in ("exp", "expm1", "log", "log1p", "sqrt", "rsqrt")},
+    **{f"math.{name}": name.title() for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{f"math.{name}": name.title() for name in ("erf", "erfc", "floor", "ceil", "round", "sign")},
+    "math.reciprocal": "Reciprocal",
+    "math.square": "Square",
     "math.abs": "Absolute",
     "math.negative": "Negative",
     "math.acos": "Arccos",
@@ -92,7 +92,6 @@ _OTHERS: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {
     "clip_by_value": ("Clip", {"clip_value_min": "x_min", "clip_value_max": "x_max"}, {}),
     "gather": ("Take", {"indices": "indices", "axis": "axis"}, {"axis": 0}),
     "image.resize": ("Resize", {"size": "size", "method": "interpolation"}, {}),
-    "linalg.diag": ("Diag", {}, {}),
     "linalg.matmul": ("Matmul", {"b": "x2"}, {}),
     "math.argmax": ("Argmax", {"axis": "axis"}, {"axis": 0}),
     "math.argmin": ("Argmin", {"axis": "axis"}, {"axis": 0}),
@@ -219,6 +218,12 @@ def _gather_nd(build: Lowering, x: Value, named: Mapping[str, Any]) -> Value:
     return build.op("GatherNd", x, places)
 
 
+def _diag(build: Lowering, x: Value, named: Mapping[str, Any]) -> Value:
+    if set(named) - {"name"}:
+        raise CannotLower("calls tf.linalg.diag with arguments that are not known here")
+    return build.op("MatrixDiag", x)
+
+
 def _band_part(build: Lowering, x: Value, named: Mapping[str, Any]) -> Value:
     ends = (scalar(int(named[key])) for key in ("num_lower", "num_upper"))
     return build.op("MatrixBandPart", x, *ends)
@@ -277,6 +282,7 @@ _BUILT: dict[str, Callable[[Lowering, Any, Mapping[str, Any]], Value]] = {
     "image.flip_left_right": _flip(-2),
     "image.flip_up_down": _flip(-3),
     "linalg.band_part": _band_part,
+    "linalg.diag": _diag,
     "math.squared_difference": _squared_difference,
     "nn.avg_pool2d": _pool("AvgPool"),
     "nn.avg_pool": _pool("AvgPool"),
