@@ -32,7 +32,9 @@ CHECKS = {
 
 def run_checks(python: Path, chromium: str, pytest_arguments: list[str]) -> list[str]:
     """Runs every check, the later ones also where an earlier one failed; those that failed."""
-    env = {**os.environ, "TFJS_FULL": "1", "CHROMIUM": chromium}
+    # Workers share the cores: with threads of their own they would stand in each other's way.
+    alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    env = {**alone, **os.environ, "TFJS_FULL": "1", "CHROMIUM": chromium}
     failed = []
     for name, (command, *arguments) in CHECKS.items():
         extra = pytest_arguments if name == "pytest" else []

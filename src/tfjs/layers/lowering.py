@@ -151,6 +151,9 @@ class Lowering(Builder):
                 self._state.problems.append(f"{where}: {refusal}")
             return self._stand_ins(spec)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if self._reads_stand_in():
+                # It is for what stands in for a layer that cannot be lowered.
+                return self._stand_ins(spec)
             raise CorruptFileError(
                 f"the layer {self.name!r} ({self.layer.class_name}) has a configuration or "
                 f"arguments that make no sense: {error}"

@@ -50,7 +50,7 @@ def check(
 def refusal(k: ModuleType, folder: Path, case: Case, *shapes: Sequence[int | None]) -> str:
     model_of(k, [case], shapes).save(folder / "model.keras")
     with pytest.raises(UnsupportedError) as caught:
-        tfjs.convert(folder / "model.keras", folder / "web")
+        tfjs.convert(folder / "model.keras", folder / "web", to="tfjs-layers")
     return str(caught.value)
 
 

@@ -172,7 +172,7 @@ def test_unknown_function_is_named(
     inputs = tf_keras.Input((4,))
     tf_keras.Model(inputs, tensorflow.sqrt(inputs)).save(tmp_path / "model.h5")
     with pytest.raises(UnsupportedError, match=r"calls tf\.math\.sqrt, for which no layer"):
-        tfjs.convert(tmp_path / "model.h5", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.h5", tmp_path / "web", to="tfjs-layers")
 
 
 def test_senseless_arguments() -> None:

@@ -271,11 +271,6 @@ class HashedCrossing(_Outside):
 class _Lookup(_Outside):
     """A vocabulary."""
 
-    def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
-        if layer.config.get("output_mode") != "tf_idf":
-            return []
-        return [Slot("idf_weights", (None,), trainable=False)]
-
     def lower(self, layer: Layer, build: Lowering) -> list[Value]:
         return [looked_up(build)]
 

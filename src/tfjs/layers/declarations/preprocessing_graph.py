@@ -28,6 +28,8 @@ _MOST_COMPARED = 4096
 _MEL_BREAK, _MEL_FACTOR = 700.0, 1127.0
 _EPSILON = 1e-7
 _MOST_BINS = 1 << 22
+# A place beyond all others.
+_DROPPED = 2**24
 
 
 # Categories ----------------------------------------------------------------------------------
@@ -89,6 +91,8 @@ def looked_up(build: Lowering) -> Value:
     """The place of each token in a vocabulary, or with `invert` the token of each place."""
     config, mode = build.config, str(build.config.get("output_mode") or "int")
     mode = "multi_hot" if mode == "binary" else mode
+    if mode == "tf_idf":
+        raise CannotLower("weights its tokens: use output_mode 'count', and multiply behind it")
     tokens, masked = _tokens(config, mode), config.get("mask_token") is not None and mode == "int"
     unknown = _unknown(config)
     first = int(masked) + unknown
@@ -98,26 +102,25 @@ def looked_up(build: Lowering) -> Value:
     places = np.arange(first, first + len(tokens), dtype=np.int32)
     default = int(masked) if unknown else -1
     keys, numbers = tokens, places
-    if masked:
+    if config.get("mask_token") is not None:
+        # Where tokens are counted, those that are masked are left out.
         keys = np.concatenate([_typed([config["mask_token"]], tokens), tokens])
-        numbers = np.concatenate([int32(0), places])
+        numbers = np.concatenate([int32(0 if masked else _DROPPED), places])
     if tokens.dtype == object:
         if unknown > 1:
             raise CannotLower("hashes texts that are not in its vocabulary: use one oov index")
         found = build.table(keys, numbers, default)(_texts(x))
     else:
-        found = _found(build, build.cast(x, "int32"), keys, numbers, default)
+        x = build.cast(x, "int32")
+        found = _found(build, x, keys, numbers, default if unknown == 1 else -1)
         if unknown > 1:
-            spread = build.op("FloorMod", build.cast(x, "int32"), np.int32(unknown))
+            spread = build.op("FloorMod", x, np.int32(unknown))
             spread = build.op("AddV2", spread, np.int32(int(masked)))
-            missing = _found(build, build.cast(x, "int32"), keys, numbers, -1)
-            known = build.op("GreaterEqual", missing, np.int32(0))
-            found = build.op("SelectV2", known, missing, spread)
+            known = build.op("NotEqual", found, np.int32(-1))
+            found = build.op("SelectV2", known, found, spread)
     size = first + len(tokens)
     depth = int(config.get("max_tokens") or size) if config.get("pad_to_max_tokens") else size
-    if mode != "tf_idf":
-        return encoded(build, found, mode, depth)
-    return build.op("Mul", encoded(build, found, "count", depth), build.weight("idf_weights"))
+    return build.cast(encoded(build, found, mode, depth), "int32")
 
 
 def _tokens(config: Config, mode: str) -> Array:
@@ -184,7 +187,7 @@ def _inverted(build: Lowering, tokens: Array, first: int) -> Value:
 def mel_spectrogram(build: Lowering) -> Value:
     """[..., mel bins, frames]: the power in each band, in decibels if told."""
     config = build.config
-    given = Operands(build, ())
+    given = Operands(build, ("x",))
     length = int(config.get("fft_length") or 2048)
     given.named = {
         "x": build.inputs[0],

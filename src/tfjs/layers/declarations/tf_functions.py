@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tfjs.layers.lowering import Lowering
 
 _UNARY = {
-    **{f"math.{name}": name.title() for name in ("exp", "expm1", "log", "log1p", "sqrt", "rsqrt")},
+    **{f"math.{name}": name.title() for name in ("exp", "expm1", "log", "sqrt", "rsqrt")},
     **{f"math.{name}": name.title() for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{f"math.{name}": name.title() for name in ("erf", "erfc", "floor", "ceil", "round", "sign")},
     "math.reciprocal": "Reciprocal",
@@ -40,6 +40,7 @@ _UNARY = {
     "math.is_finite": "Isfinite",
     "math.is_inf": "Isinf",
     "math.is_nan": "Isnan",
+    "math.log1p": "Log1p",
     "math.log_sigmoid": "LogSigmoid",
     "math.logical_not": "LogicalNot",
     "math.real": "Real",
@@ -55,6 +56,7 @@ _BINARY = {
     **{f"math.{name}": name.title() for name in ("minimum", "less", "greater", "equal")},
     "math.atan2": "Arctan2",
     "math.divide_no_nan": "DivideNoNan",
+    "floor_div": "FloorDivide",
     "math.floordiv": "FloorDivide",
     "math.floormod": "Mod",
     "math.mod": "Mod",
@@ -146,12 +148,18 @@ def lower_function(layer: Layer, build: Lowering) -> list[Value]:
     if function in _UNARY:
         return _as_operation(function, _UNARY[function], build, named, {}, {})
     if function in _BINARY:
-        return _as_operation(function, _BINARY[function], build, named, {"y": "x2"}, {})
+        return _as_operation(function, _BINARY[function], build, named, {"y": "x2", "x": "x2"}, {})
     if function in _REDUCTIONS:
         renames = {"axis": "axis", "keepdims": "keepdims", "keep_dims": "keepdims"}
         return _as_operation(function, _REDUCTIONS[function], build, named, renames, {})
     if function in _OTHERS:
         return _as_operation(function, _OTHERS[function][0], build, named, *_OTHERS[function][1:])
+    if function == "__operators__.getitem":
+        # What stands alone between brackets; lists of several are operations already.
+        item = named["slice_spec"]
+        if isinstance(item, dict):
+            item = slice(item.get("start"), item.get("stop"), item.get("step"))
+        return _as_operation(function, "GetItem", build, {}, {}, {"key": [item]})
     if function in _BUILT:
         return [_BUILT[function](build, args[0], named)]
     raise CannotLower(f"calls tf.{function}, which is not known here")
