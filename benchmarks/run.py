@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Measures conversions: wall time and peak memory of `tfjs convert`, each in a fresh process.
+"""Measures conversions and runs: wall time and peak memory, each in a fresh process.
 
     python3 benchmarks/run.py make                     makes the models, once
     python3 benchmarks/run.py convert                  measures tfjs beside cp
     python3 benchmarks/run.py convert --official PATH  and an official tensorflowjs_converter
+    python3 benchmarks/run.py run                      runs models beside TensorFlow
 
 The models are MobileNetV2 and ResNet50 with random weights, as Keras HDF5, as .keras and as
 SavedModel; a synthetic one of 2 GB, as Keras HDF5 and as .keras; a SavedModel of 3 GB; a frozen
@@ -15,8 +16,10 @@ Python and what tools/envs.py installs is needed.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,6 +58,8 @@ MODELS = {
     "ports_10k": Model("make_many_ports.py", "10000", (".pb",)),
     "ports_20k": Model("make_many_ports.py", "20000", (".pb",)),
 }
+# What is run, beside TensorFlow.
+RUN = ("mobilenet_v2", "resnet50")
 # What the official tool must be told of a source.
 OFFICIAL_OPTIONS = {
     ".h5": ("--input_format=keras", "--output_format=tfjs_layers_model"),
@@ -179,6 +184,41 @@ def convert(cache: Path, names: list[str], official: str | None, repeat: int) ->
     return 1 if any(row.tfjs.failed for row in rows) else 0
 
 
+def run(cache: Path, names: list[str], rounds: int) -> int:
+    """Runs models in every engine and prints the table; 1 where one failed."""
+    make(cache, names)
+    script = [str(envs.test_python()), str(HERE / "run_models.py")]
+    print(f"{'model':<16}{'engine':<14}{'median ms':>11}{'best ms':>10}{'x tf':>8}{'peak MB':>9}")
+    for name in names:
+        source = str(cache / f"{name}{SAVED_MODEL}")
+        told = subprocess.run(
+            [*script, source, "--rounds", str(rounds)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for line in told[:-1]:
+            envs.say(line)
+        seconds: dict[str, list[float]] = json.loads(told[-1])["seconds"]
+        for engine, times in seconds.items():
+            # Of each round: what else the machine does meets both.
+            pairs = zip(times, seconds["tensorflow"], strict=True)
+            ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+            alone = measure([*script, source, "--only", engine])
+            if alone.failed:
+                print(f"\n{engine} on {name}:\n{alone.output}", file=sys.stderr)
+                return 1
+            print(
+                f"{name:<16}{engine:<14}{statistics.median(times) * 1e3:>11.1f}"
+                f"{min(times) * 1e3:>10.1f}{ratio:>8.2f}{alone.peak_mb:>9.0f}"
+            )
+    print(
+        "\nOne image of 224 x 224. x tf: the median of the ratios of all rounds; peak MB: of\n"
+        "a process that does nothing else; Node's own is not in it."
+    )
+    return 0
+
+
 def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
@@ -190,6 +230,8 @@ def parse_arguments() -> argparse.Namespace:
     converting = commands.add_parser("convert", help="measure conversions")
     converting.add_argument("--official", help="an official tensorflowjs_converter")
     converting.add_argument("--repeat", type=int, default=3, help="the best of so many runs (3)")
+    running = commands.add_parser("run", help="measure runs")
+    running.add_argument("--rounds", type=int, default=20, help="runs of each engine (20)")
     options = parser.parse_args()
     if options.command == "convert" and options.official and not shutil.which(options.official):
         parser.error(f"{options.official} is not a program")
@@ -204,6 +246,8 @@ def main() -> int:
         if options.command == "make":
             make(options.cache, names)
             return 0
+        if options.command == "run":
+            return run(options.cache, [name for name in names if name in RUN], options.rounds)
         return convert(options.cache, names, options.official, options.repeat)
     except (envs.SetupError, subprocess.SubprocessError) as error:
         envs.give_up(error)

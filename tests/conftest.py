@@ -9,6 +9,7 @@ tensorflow     tensorflow      the module
 keras          keras           the module, Keras 3 on the JAX backend
 tf_keras       tf_keras        the module, the Keras 2 line
 tfjs_runtime   node            the real TF.js in Node
+in_node        node            the same, where tfjs itself finds it
 browser        browser         the real TF.js in headless Chromium
 shared_models  models          the folder ../shared/models
 =============  ==============  ================================================
@@ -30,7 +31,7 @@ import pytest
 
 from tests.support.browser import Browser
 from tests.support.tfjs_runtime import TfjsRuntime
-from tests.support.tools import SHARED_MODELS, missing
+from tests.support.tools import JS_FOLDER, SHARED_MODELS, missing
 
 # Both must be set before Keras or TensorFlow is imported. JAX, because it starts much faster, and
 # because tf_keras, which needs TensorFlow, may share the process.
@@ -49,6 +50,7 @@ _MARKER_OF_FIXTURE = {
     "keras": "keras",
     "tf_keras": "tf_keras",
     "tfjs_runtime": "node",
+    "in_node": "node",
     "browser": "browser",
     "shared_models": "models",
 }
@@ -110,6 +112,12 @@ def tfjs_runtime() -> Iterator[TfjsRuntime]:
     """The real TF.js in Node."""
     with TfjsRuntime() as runtime:
         yield runtime
+
+
+@pytest.fixture
+def in_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets tfjs find TF.js for Node, whatever the current folder."""
+    monkeypatch.setenv("NODE_PATH", str(JS_FOLDER / "node_modules"))
 
 
 @pytest.fixture(scope="session")

@@ -118,8 +118,11 @@ class TestReport:
     def test_its_fields(self, report: tfjs.Report, tmp_path: Path) -> None:
         assert [field.name for field in dataclasses.fields(report)] == [
             *("source", "source_format", "producer", "dest", "dest_format", "inputs", "outputs"),
-            *("layers", "ops", "parameters", "files", "rewrites", "notes"),
+            *("layers", "ops", "parameters", "files", "rewrites", "notes", "verification"),
         ]
+        assert report.verification is not None
+        assert report.verification.ok
+        assert report.verification.skipped is None
         assert (report.source, report.source_format) == (str(tmp_path / "web"), "tfjs-layers")
         assert (report.dest, report.dest_format) == (str(tmp_path / "öut"), "tfjs-layers")
         assert (report.layers, report.parameters) == (1, 8)
@@ -153,7 +156,7 @@ class TestModel:
         assert names == ["left", "right", "one", "twice", "join", "u", "v"]
         assert model.name == "branching"
         assert model.format == "tfjs-layers"
-        assert repr(model) == "<tfjs.Model 'branching' from tfjs-layers, 8 weights>"
+        assert repr(model) == "<tfjs.LayersModel 'branching' from tfjs-layers, 8 weights>"
 
     def test_weights_by_name(self, model: tfjs.Model) -> None:
         names = ["one/kernel", "one/bias", "twice/t/kernel", "twice/t/bias"]
@@ -235,6 +238,8 @@ WRITERS = {
     "keras": ("keras-recurrent", "model.keras", {}),
     "h5-weights": ("h5-weights-legacy", "weights.h5", {}),
     "tfjs-graph": ("frozen-small", "web", {}),
+    "saved-model": ("frozen-small", "saved", {"to": "saved-model"}),
+    "frozen-graph": ("frozen-small", "frozen.pb", {}),
     "tfjs-graph table": ("saved-table", "web", {"shard_size": 100}),
 }
 

@@ -25,7 +25,8 @@ DOCS = sorted((REPO / "docs").glob("*.md"))
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#\s]+)?(?:#([^)\s]+))?\)")
 # Sizes change with every release: the version and the configuration are in the files.
-_SIZE = re.compile(r"\d+(\.\d+)? (B|KiB|MiB)\b|(?<=\.json\", )\d+")
+# And rounding differs from machine to machine.
+_SIZE = re.compile(r"\d+(\.\d+)? (B|KiB|MiB)\b|(?<=\.json\", )\d+|(?<=\"bound\": )[\d.e-]+")
 _MARK = "\x1e"
 # What the blocks of Python in a document leave in web_model, one after the other.
 WRITTEN = {"python.md": ["tfjs-layers", "tfjs-graph", "tfjs-graph"]}

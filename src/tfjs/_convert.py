@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
 
-from tfjs._options import Options, check_known, read_options, write_options
+from tfjs._options import Options, Verify, check_known, read_options, write_options
 from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import (
     Content,
@@ -30,7 +30,10 @@ from tfjs.live import is_live_model, saved
 
 if TYPE_CHECKING:
     from tfjs.verification.check import Verification
+    from tfjs.verification.conversion import Check
 
+# Whether conversions are verified where nobody says so; tests with oracles of their own say no.
+VERIFIES = True
 _PROBLEMS_TOLD = 3
 # What the options of readers are called in the command and in `convert`.
 _OPTION = {
@@ -156,7 +159,7 @@ def convert(
         strip_debug_ops: leave out operations that only print.
         structured_outputs: let `predict` of a graph model answer with an object by output name.
         verify: read the result back, and run it and the source on the same inputs; what answers
-            otherwise is not written.
+            otherwise is not written. "tfjs" runs the result in the real TF.js by Node.
         max_error: the largest absolute difference that an output may have from the source's; None
             for what rounding explains, and for any where weights are quantised.
         progress: told the bytes of weights written so far, and of all.
@@ -170,6 +173,7 @@ def convert(
         UsageError: options or paths make no sense.
         ConversionError: the result cannot be written.
         VerificationError: the result answers something else than the source.
+        MissingDependencyError: Node or TF.js is to run the result, and is not installed.
     """
     check_known(options, Options, "convert")
     if signatures is None:
@@ -180,7 +184,7 @@ def convert(
 def _convert(source: Any, target: Path, options: Options) -> Report:
     writing, to = write_options(options), options.get("to")
     with opened(source, options.get("from_"), to, read_options(options)) as found:
-        return converted(found, target, to, writing, verify=options.get("verify", True))
+        return converted(found, target, to, writing, verify=options.get("verify", VERIFIES))
 
 
 def _convert_several(
@@ -411,7 +415,12 @@ def kept(content: Content) -> Content:
 
 
 def converted(
-    source: Opened, dest: Path, to: str | None, options: WriteOptions, *, verify: bool = True
+    source: Opened,
+    dest: Path,
+    to: str | None,
+    options: WriteOptions,
+    *,
+    verify: Verify = True,
 ) -> Report:
     """Write what was read and verify it.
 
@@ -429,7 +438,7 @@ def converted(
 
 
 def _as_graph(
-    source: Opened, dest: Path, options: WriteOptions, refusal: UnsupportedError, *, verify: bool
+    source: Opened, dest: Path, options: WriteOptions, refusal: UnsupportedError, *, verify: Verify
 ) -> Report:
     """Write layers that TF.js does not have as a graph, and say so; else the refusal stands."""
     from tfjs.layers.lowering import lower  # noqa: PLC0415 - most layers stay layers
@@ -438,11 +447,11 @@ def _as_graph(
     try:
         lower(source.content)
     except UnsupportedError as error:
-        # What no graph holds either is what is in the way.
+        # What no graph holds either is what is in the way; the refusal tells what to do about it.
+        told = {problem.partition(":")[0]: problem for problem in refusal.problems}
         raise UnsupportedError(
             "the model can be expressed neither as a layers model nor as a graph model",
-            problems=error.problems,
-            hint=refusal.hint,
+            problems=[told.get(entry.partition(":")[0], entry) for entry in error.problems],
         ) from None
     report = _converted(source, dest, named("tfjs-graph"), options, verify=verify)
     report.notes.insert(0, f"a graph model, since TF.js has no such layers: {_few(refusal)}")
@@ -456,15 +465,12 @@ def _few(refusal: UnsupportedError) -> str:
 
 
 def _converted(
-    source: Opened, dest: Path, writer: Format, options: WriteOptions, *, verify: bool
+    source: Opened, dest: Path, writer: Format, options: WriteOptions, *, verify: Verify
 ) -> Report:
     content = source.content
     layers, parameters = _counted(content)
-    check = None
-    if verify:
-        from tfjs.verification.conversion import Check  # noqa: PLC0415 - it is slow to import
-
-        check = Check(content, writer, options)
+    check = _check(content, writer, options, verify)
+    if check is not None:
         options = replace(options, check=check)
     written = write(content, dest, writer, options)
     return Report(
@@ -483,6 +489,19 @@ def _converted(
         notes=written.notes,
         verification=check.found if check is not None else None,
     )
+
+
+def _check(content: Content, writer: Format, options: WriteOptions, verify: Verify) -> Check | None:
+    """What is done with the result before it takes its place."""
+    if verify not in (True, False, "tfjs"):
+        raise UsageError(f"verify takes True, False or 'tfjs', not {verify!r}")
+    if verify == "tfjs" and not writer.name.startswith("tfjs-"):
+        raise UsageError(f"verify='tfjs' runs TF.js models, the result is a {writer.title}")
+    if not verify:
+        return None
+    from tfjs.verification.conversion import Check  # noqa: PLC0415 - it is slow to import
+
+    return Check(content, writer, options, engine="tfjs-cpu" if verify == "tfjs" else "numpy")
 
 
 def _counted(content: Content) -> tuple[int, int]:

@@ -13,6 +13,9 @@ from typing import Any, Literal, TypedDict
 from tfjs.errors import UsageError
 from tfjs.formats.base import QuantizationMap, ReadOptions, WriteOptions
 
+# Whether what is written is run beside the source, and whether by the real TF.js.
+Verify = bool | Literal["tfjs"]
+
 
 class Reading(TypedDict, total=False):
     """How to read; see `convert`."""
@@ -45,7 +48,7 @@ class Options(Reading, Writing, total=False):
 
     from_: str | None
     to: str | None
-    verify: bool
+    verify: Verify
 
 
 def check_known(options: Mapping[str, Any], known: type, function: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 from tfjs._convert import Opened, opened
@@ -16,12 +16,19 @@ from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import ReadOptions
 from tfjs.ir.graph import Graph, GraphModel, Value
 from tfjs.ir.tensor import Array
+from tfjs.model import load
 from tfjs.runtime.engine import Runner
+from tfjs.runtime.feeds import Inputs
+from tfjs.runtime.modes import Mode
 from tfjs.runtime.prepare import runnable
-from tfjs.verification.check import Verification
+from tfjs.verification.check import Run, Verification
 from tfjs.verification.check import verify as run_both
 from tfjs.verification.compare import Difference, bound_of, difference
 from tfjs.verification.inputs import fed_in_order
+from tfjs.verification.oracle import own_framework
+from tfjs.verification.real_tfjs import FORMATS, in_tfjs
+
+Backend = Literal["numpy", "onnxruntime", "tfjs-cpu", "tfjs-wasm"]
 
 _MOST_KEPT = 4 << 30  # bytes of values on the way
 _GIVEN = frozenset({"Const", "Placeholder"})
@@ -92,6 +99,8 @@ def verify(
     layerwise: bool = False,
     max_error: float | None = None,
     signature: str | None = None,
+    backend: Backend = "numpy",
+    oracle: bool = False,
 ) -> Comparison:
     """Run two models on the same inputs and compare what they answer.
 
@@ -103,22 +112,80 @@ def verify(
         layerwise: compare values on the way as well: those of nodes that both have by name.
         max_error: the largest absolute difference that is right; what rounding explains when None.
         signature: the signature of `against` where it is a SavedModel; the usual one when None.
+        backend: what runs `model`: NumPy, ONNX Runtime, or, for a TF.js model, the real TF.js by
+            Node, on its cpu or its wasm backend.
+        oracle: let `against` be run by its own framework: Keras 3, tf_keras or TensorFlow.
 
     Raises:
         FormatError: one of them is missing, damaged or unsafe.
         UnsupportedError: one of them cannot be run; what stands in the way is named.
-        UsageError: the inputs are not those of the model.
+        UsageError: the inputs are not those of the model, or arguments do not go together.
+        MissingDependencyError: the backend or the framework is not installed.
     """
+    if backend not in ("numpy", "onnxruntime", "tfjs-cpu", "tfjs-wasm"):
+        raise UsageError(f"there is no backend {backend!r}")
+    if layerwise and (oracle or backend != "numpy"):
+        raise UsageError("layerwise looks into both models, which only tfjs's own runtime lets it")
     with ExitStack() as stack:
         right = stack.enter_context(opened(against, None, None, ReadOptions(signature=signature)))
         given = stack.enter_context(opened(model, None, None, ReadOptions()))
         source, result = _graph(right), _graph(given)
-        feeds = None if inputs is None else _feeds(source, inputs)
-        found = run_both(source, result, inputs=feeds, bound=max_error, limited=False)
+        as_tfjs = right.format in FORMATS, given.format in FORMATS
+        feeds = None if inputs is None else _feeds(source, inputs, as_tfjs=as_tfjs[0])
+        run = _backend(stack, model, given, result, backend)
+        found = run_both(
+            source,
+            result,
+            inputs=feeds,
+            bound=max_error,
+            limited=False,
+            as_tfjs=as_tfjs[1],
+            source_as_tfjs=as_tfjs[0],
+            run=run,
+            oracle=_oracle(against, right, source, signature) if oracle else None,
+        )
         if found.skipped is not None:
             raise UnsupportedError(found.skipped, where=right.label)
-        steps = list(_steps(source, result, found, max_error)) if layerwise else []
-    return Comparison(given.label, right.label, found, steps)
+        steps = list(_steps(source, result, found, max_error, as_tfjs)) if layerwise else []
+    return Comparison(given.label, right.label, replace(found, engine=backend), steps)
+
+
+def _backend(
+    stack: ExitStack, model: Any, given: Opened, result: GraphModel, backend: Backend
+) -> Run | None:
+    """What runs the model; None for our runtime."""
+    if backend == "numpy":
+        return None
+    path = _path(model, given, f"the backend {backend} runs")
+    if backend == "onnxruntime":
+        return _by_key(result, load(path, from_=given.format, engine="onnxruntime").execute)
+    if given.format not in FORMATS:
+        raise UsageError(
+            f"TF.js does not run a model of the format {given.format}",
+            where=given.label,
+            hint="convert it to TF.js first, or choose another backend",
+        )
+    kind: Literal["cpu", "wasm"] = "cpu" if backend == "tfjs-cpu" else "wasm"
+    return stack.enter_context(in_tfjs(result, path, kind))
+
+
+def _by_key(model: GraphModel, run: Callable[[dict[str, Array]], Any]) -> Run:
+    """Let what is fed by key of the signature be fed by name of the node."""
+    pairs = zip(model.graph.inputs, model.signature.inputs, strict=False)
+    keys = {node.name: key for node, key in pairs}
+    return lambda feeds: run({keys[name]: array for name, array in feeds.items()})
+
+
+def _oracle(against: Any, right: Opened, source: GraphModel, signature: str | None) -> Run:
+    path = _path(against, right, "the oracle runs")
+    return own_framework(path, right.format, right.content, source, signature)
+
+
+def _path(given: Any, found: Opened, what: str) -> Path:
+    """Where a model is; raises UsageError for a live one."""
+    if not isinstance(given, str | os.PathLike):
+        raise UsageError(f"{what} models from files, not a {type(given).__name__}")
+    return Path(found.label)
 
 
 def _graph(source: Opened) -> GraphModel:
@@ -130,29 +197,28 @@ def _graph(source: Opened) -> GraphModel:
         ) from None
 
 
-def _feeds(source: GraphModel, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
+def _feeds(
+    source: GraphModel, inputs: Mapping[str, npt.ArrayLike], *, as_tfjs: bool
+) -> dict[str, Array]:
     """Inputs by the name of their node, given by that or by the key of the signature."""
-    keys = dict(zip(source.signature.inputs, source.graph.inputs, strict=False))
-    names = {node.name: node for node in source.graph.inputs}
-    found = {}
-    for name, item in inputs.items():
-        node = keys.get(name) or names.get(name)
-        if node is None:
-            known = ", ".join(source.signature.inputs)
-            raise UsageError(f"there is no input {name!r}; there are {known}")
-        found[node.name] = np.asarray(item)
-    return found
+    wanted = dict.fromkeys(source.graph.inputs, False)
+    taken = Inputs(source, Mode("float32", as_tfjs=as_tfjs)).take(inputs, wanted)
+    return {node.name: array for node, array in taken.items()}
 
 
 def _steps(
-    source: GraphModel, result: GraphModel, found: Verification, bound: float | None
+    source: GraphModel,
+    result: GraphModel,
+    found: Verification,
+    bound: float | None,
+    as_tfjs: tuple[bool, bool],
 ) -> Iterator[Step]:
     feeds = found.feeds
     wanted = _named(source.graph)
     right: dict[str, tuple[Array, float]] = {}
     kept = 0
-    single = Runner(source, as_tfjs=False).trace(feeds)
-    double = Runner(source, dtype="float64", as_tfjs=False).trace(feeds)
+    single = Runner(source, as_tfjs=as_tfjs[0]).trace(feeds)
+    double = Runner(source, dtype="float64", as_tfjs=as_tfjs[0]).trace(feeds)
     for (value, array), (_, exact) in zip(single, double, strict=True):
         kept += array.nbytes
         if kept > _MOST_KEPT:
@@ -160,7 +226,9 @@ def _steps(
                 "the values on the way take more than 4 GiB", hint="leave --layerwise out"
             )
         right[value.name] = array, bound_of(array, exact) if bound is None else bound
-    for value, array in Runner(result).trace(fed_in_order(result.graph, source.graph, feeds)):
+    for value, array in Runner(result, as_tfjs=as_tfjs[1]).trace(
+        fed_in_order(result.graph, source.graph, feeds)
+    ):
         name, node = value.name, value.node
         # A node of the same name may be another, where a rule has put several in its place.
         if node.op in _GIVEN or name not in right or right[name][0].shape != array.shape:

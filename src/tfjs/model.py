@@ -309,6 +309,10 @@ def load(
         MissingDependencyError: the engine is not installed.
     """
     check_known(options, Reading, "load")
+    if engine == "onnxruntime":
+        from tfjs.runtime.onnx import require_onnxruntime  # noqa: PLC0415
+
+        require_onnxruntime()
     source = local(path)
     reader = reader_of(source, from_)
     return _model(read(source, reader, read_options(options)), str(source), reader.name, engine)
@@ -391,13 +395,22 @@ def _model(content: Content, source: str, format_: str, engine: Engine) -> Model
 
 
 def _runner_of(content: Content, format_: str, engine: Engine) -> Runner:
-    from tfjs.runtime.engine import Runner  # noqa: PLC0415 - who only looks needs none of it
-    from tfjs.runtime.prepare import runnable  # noqa: PLC0415
+    from tfjs.runtime.prepare import runnable  # noqa: PLC0415 - who only looks needs none of it
 
     # A graph of TF.js runs as it is, so that every node can be asked for.
     of_tfjs = format_ == "tfjs-graph" and isinstance(content, ir.GraphModel)
     graph = content if of_tfjs and isinstance(content, ir.GraphModel) else runnable(content)
-    return Runner(graph, as_tfjs=format_ in ("tfjs-graph", "tfjs-layers"))
+    return _runner_class(engine)(graph, as_tfjs=format_ in ("tfjs-graph", "tfjs-layers"))
+
+
+def _runner_class(engine: Engine) -> type[Runner]:
+    if engine == "onnxruntime":
+        from tfjs.runtime.onnx import OnnxRunner  # noqa: PLC0415
+
+        return OnnxRunner
+    from tfjs.runtime.engine import Runner  # noqa: PLC0415
+
+    return Runner
 
 
 # What goes in ------------------------------------------------------------------------------------

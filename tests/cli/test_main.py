@@ -24,13 +24,14 @@ def test_what_a_person_sees(tfjs: Run, web: Path, tmp_path: Path) -> None:
     result = tfjs("convert", web, tmp_path / "out")
     assert result.exit_code == 0
     assert result.stderr == ""
-    read, wrote, *ports = result.stdout.splitlines()
+    read, wrote, *ports, verified = result.stdout.splitlines()
     assert read == f"read      {web} (tfjs-layers, keras 2.15.0, 1 layer, 8 parameters)"
     size = sum(file.stat().st_size for file in (tmp_path / "out").iterdir())
     assert wrote == (
         f"wrote     {tmp_path}/out (tfjs-layers, {size} B: model.json, group1-shard1of1.bin)"
     )
     assert ports == ["  input   d_input  float32 [?, 3]", "  output  d  float32 [?, 2]"]
+    assert verified == "verified  the output answered as by the source, exactly"
 
 
 def test_rewrites_and_notes_are_told(tfjs: Run, tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_rewrites_and_notes_are_told(tfjs: Run, tmp_path: Path) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
-        *("read", "rewrote", "note", "wrote", "input", "output")
+        *("read", "rewrote", "note", "wrote", "input", "output", "verified")
     ]
     assert lines[1].startswith("rewrote   flip: ")
     assert "no weight is named like 'nothing*'" in lines[2]
@@ -54,6 +55,25 @@ def test_json_is_one_object_and_nothing_else(tfjs: Run, web: Path, tmp_path: Pat
     assert result.stdout.count("\n") == 1
     report = json.loads(result.stdout)
     size = (tmp_path / "out" / "model.json").stat().st_size
+    verification = report.pop("verification")
+    (output,) = verification.pop("outputs")
+    assert verification == {
+        "ok": True,
+        "skipped": None,
+        "engine": "numpy",
+        "inputs": {"d_input": "float32[2,3]"},
+        "weights": [],
+    }
+    assert 0 < output.pop("bound") < 1e-5
+    assert output == {
+        "name": "d",
+        "shape": [2, 2],
+        "dtype": "float32",
+        "largest": 0,
+        "relative": 0,
+        "problem": None,
+        "ok": True,
+    }
     assert report == {
         "source": str(web),
         "source_format": "tfjs-layers",
@@ -350,3 +370,61 @@ def test_the_help_names_every_format(tfjs: Run) -> None:
 def test_version(word: str, tfjs: Run) -> None:
     result = tfjs(word)
     assert (result.exit_code, result.stdout) == (0, f"tfjs {package.__version__}\n")
+
+
+class TestVerify:
+    """`--verify`, `--verify=tfjs` and `--no-verify`."""
+
+    def test_a_bare_flag_takes_no_path(self, tfjs: Run, web: Path, tmp_path: Path) -> None:
+        for words in (["--verify", web], [web, "--verify"]):
+            result = tfjs("convert", *words, tmp_path / "out")
+            assert result.exit_code == 0, result.stderr
+            assert "verified  the output answered as by the source" in result.stdout
+
+    def test_it_may_be_left_out(self, tfjs: Run, web: Path, tmp_path: Path) -> None:
+        result = tfjs("convert", web, tmp_path / "out", "--no-verify", "--json")
+        assert json.loads(result.stdout)["verification"] is None
+
+    def test_a_path_of_its_name(
+        self, tfjs: Run, web: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        result = tfjs("convert", "--", web, "--verify")
+        assert result.exit_code == 0, result.stderr
+        assert (tmp_path / "--verify" / "model.json").is_file()
+
+    def test_in_the_real_tfjs(self, tfjs: Run, web: Path, tmp_path: Path, in_node: None) -> None:
+        result = tfjs("convert", "--verify=tfjs", web, tmp_path / "out")
+        assert result.exit_code == 0, result.stderr
+        assert "verified  the output answered in TF.js as by the source, " in result.stdout
+
+    def test_only_tfjs_models_run_there(self, tfjs: Run, web: Path, tmp_path: Path) -> None:
+        result = tfjs("convert", "--verify=tfjs", web, tmp_path / "model.h5")
+        assert result.exit_code == 2
+        assert "verify='tfjs' runs TF.js models, the result is a Keras HDF5 model" in result.stderr
+        assert not (tmp_path / "model.h5").exists()
+
+    def test_without_node(
+        self, tfjs: Run, web: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        result = tfjs("convert", "--verify=tfjs", web, tmp_path / "out")
+        assert result.exit_code == 7
+        assert "error: Node, which runs TF.js, is not on the PATH" in result.stderr
+        assert "npm install @tensorflow/tfjs" in result.stderr
+        assert not (tmp_path / "out").exists()
+
+    def test_how_far_quantisation_leads(self, tfjs: Run, web: Path, tmp_path: Path) -> None:
+        result = tfjs("convert", web, tmp_path / "out", "--quantize", "uint8")
+        verified, *weights = result.stdout.splitlines()[-3:]
+        assert re.fullmatch(r"verified  the output answered as by the source, to 0\.0\d+", verified)
+        assert re.fullmatch(r"  weight  d/kernel  uint8, off by 0\.00\d+ \(0\.\d\d%\)", weights[0])
+        # Two numbers are the smallest and the largest.
+        assert weights[1] == "  weight  d/bias  uint8, off by 0 (0.00%)"
+        result = tfjs(
+            "convert", web, tmp_path / "q", "--quantize", "uint8", "--max-error", "0.0001"
+        )
+        assert result.exit_code == 6
+        assert "output 'd' differs by" in result.stderr
+        assert "a larger --max-error lets it pass" in result.stderr
+        assert not (tmp_path / "q").exists()

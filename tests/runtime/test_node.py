@@ -114,7 +114,7 @@ class TestRun:
                 def body(x):  # type: ignore[no-untyped-def]
                     return (x * 2,)
 
-                (x,) = tf.while_loop(lambda x: tf.reduce_sum(x) < 100, body, [x])
+                (x,) = tf.while_loop(lambda x: tf.reduce_sum(tf.abs(x)) < 100, body, [x])
                 return {"x": x, "found": self.table.lookup(words)}
 
         tf.saved_model.save(Model(), tmp_path / "saved")
@@ -174,13 +174,14 @@ class TestFailures:
         with pytest.raises(tfjs.UnsupportedError, match=r"does not load the model: .*Mine"):
             NodeRunner(web, backend="cpu")
 
+    # A browser, and TF.js in it, climbs no higher than the site.
     @pytest.mark.parametrize("path", ["../secret.bin", "http://127.0.0.1:9/secret.bin", "gone.bin"])
     def test_it_reads_nothing_but_the_folder(self, path: str, tmp_path: Path) -> None:
         web = write_dense_model(tmp_path / "web")[0]
         (tmp_path / "secret.bin").write_bytes((web / "group1-shard1of2.bin").read_bytes())
         text = (web / "model.json").read_text()
         (web / "model.json").write_text(text.replace("group1-shard1of2.bin", path))
-        with pytest.raises(tfjs.UnsupportedError, match="404"):
+        with pytest.raises(tfjs.UnsupportedError, match="no such file"):
             NodeRunner(web, backend="cpu")
 
     def test_a_model_that_hangs_is_ended(self, tmp_path: Path) -> None:
@@ -196,14 +197,14 @@ class TestFailures:
     def test_a_process_that_dies(self, tmp_path: Path) -> None:
         with NodeRunner(write_dense_model(tmp_path / "web")[0], backend="cpu") as runner:
             runner._process.kill()
-            with pytest.raises(tfjs.UnsupportedError, match="TF.js ended with code -9"):
+            with pytest.raises(tfjs.UnsupportedError, match=r"TF\.js ended with code -9"):
                 runner.run({"d_input": X})
 
 
 class TestFinding:
     def test_no_node(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(tfjs.MissingDependencyError, match="Node.* is not on the PATH") as error:
+        with pytest.raises(tfjs.MissingDependencyError, match="is not on the PATH") as error:
             NodeRunner(write_dense_model(tmp_path / "web")[0], backend="cpu")
         assert "npm install @tensorflow/tfjs" in str(error.value.hint)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
 _MOST_PIXELS = 1 << 28
+_MOST_TEXT = 60
 _HELP = (
     "What to feed: a .npy or .npz file, an image, or NAME=VALUE with any of these or JSON as the "
     "value. May be repeated; without NAME in the order of the inputs."
@@ -53,10 +56,11 @@ def parse_inputs(
         if name is None:
             name = next((port.name for port in ports if port.name not in found), None)
         if name is None:
-            raise UsageError(f"the model has {len(ports)} inputs, {text!r} is one more")
+            count = "1 input" if len(ports) == 1 else f"{len(ports)} inputs"
+            raise UsageError(f"the model has {count}, {_short(text)} is one more")
         port = known.get(name)
         if port is None:
-            raise UsageError(f"there is no input {name!r}; there are {', '.join(known)}")
+            raise _unknown(name, known)
         _put(found, name, _value(value, port, span), known)
     missing = [port.name for port in ports if port.name not in found]
     if missing:
@@ -71,13 +75,31 @@ def parse_range(text: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--range takes two numbers such as 0,1, not {text!r}") from None
+        low = high = math.nan
+    if not math.isfinite(high - low):
+        raise UsageError(f"--range takes two numbers such as 0,1, not {text!r}")
     return low, high
+
+
+def shape_text(port: Port) -> str:
+    """A shape as `[?,28,28,1]`."""
+    if port.shape is None:
+        return "unknown"
+    return "[" + ",".join("?" if size is None else str(size) for size in port.shape) + "]"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}...")
+
+
+def _unknown(name: str, known: Collection[str]) -> UsageError:
+    there = "there is" if len(known) == 1 else "there are"
+    return UsageError(f"there is no input {name!r}; {there} {', '.join(known) or 'none'}")
 
 
 def _put(found: dict[str, Array], name: str, array: Array, known: dict[str, Port]) -> None:
     if name not in known:
-        raise UsageError(f"there is no input {name!r}; there are {', '.join(known)}")
+        raise _unknown(name, known)
     if name in found:
         raise UsageError(f"the input {name!r} is given twice")
     found[name] = array
@@ -94,7 +116,7 @@ def _value(text: str, port: Port, span: tuple[float, float]) -> Array:
     suffix = Path(text).suffix.lower()
     if suffix == ".npy":
         return _array(text)
-    if suffix in _IMAGES:
+    if suffix in _IMAGES and port.dtype != "string":
         return _image(text, port, span)
     return _literal(text, port)
 
@@ -107,15 +129,17 @@ def _literal(text: str, port: Port) -> Array:
     except (ValueError, RecursionError):
         if port.dtype != "string":
             raise UsageError(
-                f"the input {port.name!r} takes {port.dtype}, and {text!r} is neither a file nor "
-                "JSON",
+                f"the input {port.name!r} takes {port.dtype}, and {_short(text)} is neither a file "
+                "nor JSON",
             ) from None
         value = text
     dtype = object if port.dtype == "string" else None
     try:
         array = np.asarray(value, dtype=dtype)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"the value of {port.name!r} makes no array: {error}") from None
+    if dtype is None and array.dtype.kind not in "bif":
+        raise UsageError(f"the value of {port.name!r} makes no array of {port.dtype}")
     rank = None if port.shape is None else len(port.shape)
     # One example without the axis of the batch is what people write.
     while rank is not None and array.ndim < rank:
@@ -126,47 +150,58 @@ def _literal(text: str, port: Port) -> Array:
 def _array(path: str) -> Array:
     import numpy as np  # noqa: PLC0415
 
+    with _reading(path) as file:
+        found: Array = np.lib.format.read_array(file, allow_pickle=False)
+    return found
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[IO[bytes]]:
+    """Open a file of NumPy; what is wrong with it becomes a FormatError."""
+    import zipfile  # noqa: PLC0415
+    import zlib  # noqa: PLC0415
+
+    damaged = (OSError, ValueError, EOFError, MemoryError, RuntimeError)
     try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FormatError(f"cannot be read as an array: {error}", where=path) from None
-    return array
+        with open(path, "rb") as file:
+            yield file
+    except (*damaged, zipfile.BadZipFile, zlib.error) as error:
+        raise FormatError(f"cannot be read as arrays: {error}", where=path) from None
 
 
 def archive(path: str) -> dict[str, Array]:
     """The arrays of a `.npz` file by name; raises FormatError for anything else."""
-    import zipfile  # noqa: PLC0415
-
     import numpy as np  # noqa: PLC0415
 
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise FormatError(f"cannot be read as arrays: {error}", where=path) from None
+    with _reading(path) as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as found:
+        arrays = {name: found[name] for name in found.files}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{name!r} is no array")
+        return arrays
 
 
 def _image(path: str, port: Port, span: tuple[float, float]) -> Array:
     import numpy as np  # noqa: PLC0415
 
     try:
-        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - an extra
+        from PIL import Image  # noqa: PLC0415 - an extra
     except ImportError:
         raise MissingDependencyError(
             "images are read by Pillow, which is not installed", hint="pip install 'tfjs[run]'"
         ) from None
     shape = port.shape
-    if shape is None or len(shape) not in (3, 4):
-        raise UsageError(f"the input {port.name!r} takes no image: its shape is {shape}")
-    *_, height, width, channels = shape
-    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    *_, height, width, channels = shape if shape and len(shape) in (3, 4) else (None, None, 0)
+    mode = {None: "RGB", 1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
+    if mode is None or shape is None:
+        raise UsageError(f"the input {port.name!r} takes no image: its shape is {shape_text(port)}")
     try:
         with Image.open(path) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise FormatError("has too many pixels", where=path)
-            image = opened.convert(modes.get(channels or 3, "RGB"))
+            image = opened.convert(mode)
             image = image.resize((width or image.width, height or image.height))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FormatError(f"cannot be read as an image: {error}", where=path) from None
     pixels = np.asarray(image).reshape((image.height, image.width, -1))
     if port.dtype.startswith("float"):

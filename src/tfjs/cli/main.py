@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tfjs import __version__
+from tfjs.cli.bench import bench
 from tfjs.cli.errors import clean_up_on_sigterm, reported
 from tfjs.cli.ops import ops
 from tfjs.cli.options import parse_metadata, parse_names, parse_quantize, parse_size
@@ -59,7 +60,18 @@ def cli() -> None:
     """Carry models between Python and TensorFlow.js, without TensorFlow."""
 
 
-@cli.command(help=_CONVERT_HELP, short_help="Convert a model from one format to another.")
+class _Convert(click.Command):
+    """A command whose bare `--verify` does not take the word behind it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        words = ["--verify=numpy" if word == "--verify" else word for word in args[:end]]
+        return super().parse_args(ctx, words + args[end:])
+
+
+@cli.command(
+    cls=_Convert, help=_CONVERT_HELP, short_help="Convert a model from one format to another."
+)
 @click.argument("source", type=click.Path())
 @click.argument("dest", type=click.Path())
 @click.option("--from", "from_", metavar="FORMAT", help="Format of SOURCE. [default: recognised]")
@@ -144,11 +156,14 @@ def cli() -> None:
     help="Let predict() of a graph model answer with an object by output name.",
 )
 @click.option(
-    "--verify/--no-verify",
-    default=True,
-    show_default=True,
-    help="Run SOURCE and the result on the same inputs; what answers otherwise is not written.",
+    "--verify",
+    type=click.Choice(["numpy", "tfjs"]),
+    default="numpy",
+    metavar="[=tfjs]",
+    help="Run SOURCE and the result on the same inputs, the default; what answers otherwise is not "
+    "written. With =tfjs the result runs in the real TF.js, where Node has it.",
 )
+@click.option("--no-verify", is_flag=True, help="Leave that out.")
 @click.option(
     "--max-error",
     type=float,
@@ -169,6 +184,10 @@ def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 -
         options["metadata"] = parse_metadata(options["metadata"])
         for name in ("saved_model_tags", "output_node_names"):
             options[name] = parse_names(options[name])
+        if options.pop("no_verify"):
+            options["verify"] = False
+        elif options["verify"] == "numpy":
+            options["verify"] = True
         if options["signature"] == "all":
             options["signatures"] = options.pop("signature")
         with progress_bar() as progress:
@@ -177,6 +196,7 @@ def convert(as_json: bool, debug: bool, **options: Any) -> None:  # noqa: D103 -
             click.echo(report.to_json() if as_json else report_text(report))
 
 
+cli.add_command(bench)
 cli.add_command(ops)
 cli.add_command(run)
 cli.add_command(verify)

@@ -67,10 +67,14 @@ def run(
 
 
 def _plain(array: Array) -> Any:
-    if array.dtype.kind == "O":
-        return [_word(item) for item in array.reshape(-1)]
+    """An array as nested lists; complex numbers as pairs, texts as texts."""
+    import numpy as np  # noqa: PLC0415 - keeps `--help` fast
+
     if array.dtype.kind == "c":
-        return [[item.real, item.imag] for item in array.reshape(-1).tolist()]
+        array = array.view(array.real.dtype).reshape((*array.shape, 2))
+    if array.dtype.kind == "O":
+        texts = [_word(item) for item in array.reshape(-1)]
+        return np.array(texts, object).reshape(array.shape).tolist()
     # JSON has neither infinite numbers nor NaN: None stands for them.
     return json.loads(json.dumps(array.tolist()), parse_constant=lambda name: None)
 
@@ -92,16 +96,20 @@ def _largest(array: Array, top: int) -> list[str]:
     lines = []
     for number, row in enumerate(rows[:_MOST_SHOWN]):
         label = f"  [{number}] " if len(rows) > 1 else "  "
-        for index in (
-            (-row).argsort(kind="stable")[:top]
-            if row.dtype.kind == "f"
-            else (row.argsort(kind="stable")[::-1][:top])
-        ):
-            lines.append(f"{label}{int(index):>6}  {_word(row[index])}")
+        # Integers as Python's: the smallest has no negative. NaN is behind all numbers.
+        numbers = row.tolist()
+        order = sorted(range(len(row)), key=lambda place: _rank(numbers[place]))
+        lines += [f"{label}{index:>6}  {_word(row[index])}" for index in order[:top]]
+    if len(rows) > _MOST_SHOWN:
+        lines.append(f"  and {len(rows) - _MOST_SHOWN} more")
     return lines
+
+
+def _rank(number: float) -> tuple[bool, float]:
+    return number != number, -number
 
 
 def _word(item: Any) -> str:
     if isinstance(item, bytes):
         return item.decode("utf-8", "replace")
-    return f"{item:.6g}" if isinstance(item, float) or hasattr(item, "dtype") else str(item)
+    return f"{item:.6g}" if hasattr(item, "dtype") and item.dtype.kind in "fc" else str(item)

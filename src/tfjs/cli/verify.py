@@ -39,6 +39,18 @@ _TITLES: tuple[str, ...] = ("name", "shape", "largest", "relative", "bound", "")
     help="Largest absolute difference that is right. [default: what rounding explains]",
 )
 @click.option("--signature", metavar="NAME", help="Signature of SOURCE where it is a SavedModel.")
+@click.option(
+    "--backend",
+    type=click.Choice(["numpy", "onnxruntime", "tfjs-cpu", "tfjs-wasm"]),
+    default="numpy",
+    show_default=True,
+    help="What runs MODEL; tfjs-cpu and tfjs-wasm are the real TF.js, by Node.",
+)
+@click.option(
+    "--oracle",
+    is_flag=True,
+    help="Let SOURCE be run by its own framework: Keras, tf_keras or TensorFlow, where installed.",
+)
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
@@ -54,6 +66,12 @@ def verify(
     """Run MODEL and SOURCE, of any formats that tfjs reads, on the same inputs.
 
     Exits with 6 where they do not answer the same.
+
+    \b
+    Examples:
+      tfjs verify web_model --against model.keras
+      tfjs verify web_model --against model.keras --backend tfjs-wasm --oracle
+      tfjs verify web_model --against saved_model --layerwise --html report.html
     """
     with reported(debug=debug):
         from tfjs._verify import verify as compare  # noqa: PLC0415 - keeps `--help` fast

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfjs.ir.graph import Attrs, Node, Value
 from tfjs.ir.tensor import Array
+from tfjs.runtime.deadline import check_time
 from tfjs.runtime.values import DEAD, Handle, Kernel
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ class WhileStep(_FunctionStep):
         condition, body = self.plan(0), self.plan(1)
         values = self.take(slots)
         while is_true(condition.call(list(values))[0], as_tfjs=self.as_tfjs):
+            check_time()
             values = body.call(values)
         self.store(slots, values)
 
@@ -271,6 +273,7 @@ class LoopStep(Step):
         results: list[Any] = [DEAD] * len(self.outputs)
         alive = True
         while alive:
+            check_time()
             self.body.execute(inner)
             for index, slot in enumerate(self.leaving):
                 if inner[slot] is not DEAD:

@@ -10,6 +10,7 @@ from tfjs.errors import TfjsError
 from tfjs.ir.graph import Graph, GraphModel
 from tfjs.ir.tensor import Array
 from tfjs.ops.definitions import definition
+from tfjs.runtime.deadline import within
 from tfjs.runtime.engine import Runner
 from tfjs.verification.compare import Difference, bound_of, difference
 from tfjs.verification.cost import multiplications
@@ -19,6 +20,7 @@ from tfjs.verification.weights import WeightError
 # What is run without being asked for: some two seconds for three runs on two cores.
 MOST_MULTIPLICATIONS = 5 << 30
 MOST_NODES = 20_000
+MOST_SECONDS = 10.0
 MOST_BYTES = 1 << 30
 # Up to here a second example in the batch costs nothing to speak of; it shows mixed-up axes.
 _CHEAP = 1 << 28
@@ -118,8 +120,24 @@ def verify(
     problem = _ports(source.graph, result.graph)
     if problem is not None:
         return Verification([Difference("", (), "", 0.0, 0.0, 0.0, problem)])
+    with within(MOST_SECONDS if limited else None):
+        return _held_together(
+            source, result, inputs, bound, limited, (source_as_tfjs, as_tfjs), run, oracle
+        )
+
+
+def _held_together(
+    source: GraphModel,
+    result: GraphModel,
+    inputs: Mapping[str, Array] | None,
+    bound: float | None,
+    limited: bool,
+    as_tfjs: tuple[bool, bool],
+    run: Run | None,
+    oracle: Run | None,
+) -> Verification:
     try:
-        reference = Runner(source, as_tfjs=source_as_tfjs)
+        reference = Runner(source, as_tfjs=as_tfjs[0])
     except TfjsError as error:
         return Verification(skipped=f"the source cannot be run here: {error.message}")
     tried = [inputs] if inputs is not None else _tried(source)
@@ -136,11 +154,13 @@ def verify(
             break
         except TfjsError as error:
             failure = failure or error
+    if wanted is None and inputs is not None and failure is not None:
+        raise failure
     if wanted is None:
         cause = failure.message if failure else "it has no inputs"
         return Verification(skipped=f"no plausible input was found: {cause}")
-    exact = Runner(source, dtype="float64", as_tfjs=source_as_tfjs).run(feeds)
-    answer = run or Runner(result, as_tfjs=as_tfjs).run
+    exact = Runner(source, dtype="float64", as_tfjs=as_tfjs[0]).run(feeds)
+    answer = run or Runner(result, as_tfjs=as_tfjs[1]).run
     given = answer(fed_in_order(result.graph, source.graph, feeds))
     right = wanted if oracle is None else oracle(feeds)
     names = source.signature.outputs
