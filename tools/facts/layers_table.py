@@ -25,18 +25,35 @@ configuration. This page is written by `tools/facts/layers_table.py`, which conv
 A configuration that TF.js would ignore or compute otherwise (groups, dilation of a depthwise \
 convolution, output padding, `keepdims`, a slope of `ReLU`, ...) is rewritten too where that is \
 exact, and refused where it is not. `tfjs convert` lists every rewrite that it makes.
+
+What a layers model cannot hold a graph model mostly can: without `--to`, `tfjs convert` writes one \
+where it must, and `--to tfjs-graph` always does. `tests/models/test_every_layer_as_graph.py` \
+compares those.
 """
 
 
 def outcome(keras: ModuleType, name: str, folder: Path) -> tuple[str, str]:
-    """ "kept", "rewritten" or "refused", and how or why."""
+    """ "kept", "rewritten" or "refused", and how or why; of the last also what a graph does."""
     model, _ = sample_model(keras, name)
     model.save(folder / f"{name}.keras")
     try:
-        report = tfjs.convert(folder / f"{name}.keras", folder / name)
+        report = tfjs.convert(folder / f"{name}.keras", folder / name, to="tfjs-layers")
     except tfjs.UnsupportedError as error:
-        return "refused", error.problems[0].partition("): ")[2]
+        return "refused", f"{_reason(error)} | {as_graph(folder / name)}"
     return ("rewritten", "; ".join(report.rewrites)) if report.rewrites else ("kept", "")
+
+
+def as_graph(path: Path) -> str:
+    """What becomes of a layer in a graph model: "yes", or why it cannot be."""
+    try:
+        tfjs.convert(path.with_suffix(".keras"), path, to="tfjs-graph")
+    except tfjs.UnsupportedError as error:
+        return _reason(error)
+    return "yes"
+
+
+def _reason(error: tfjs.UnsupportedError) -> str:
+    return error.problems[0].partition(": ")[2]
 
 
 def main() -> None:
@@ -49,13 +66,11 @@ def main() -> None:
             found[kind][name] = words
     parts = [HEAD.format(version=facts("keras3")["meta"]["version"])]
     parts.append("## Kept\n\n" + ", ".join(f"`{name}`" for name in found["kept"]) + ".\n")
-    for kind, title in (("rewritten", "How"), ("refused", "Why")):
+    for kind, *titles in (("rewritten", "how"), ("refused", "why", "as a graph model")):
+        head = f"| layer | {' | '.join(titles)} |"
         rows = [f"| `{name}` | {words} |" for name, words in found[kind].items()]
-        parts.append(
-            "\n".join(
-                [f"## {kind.title()}\n", f"| layer | {title.lower()} |", "| --- | --- |", *rows, ""]
-            )
-        )
+        rule = "| --- " * (1 + len(titles)) + "|"
+        parts.append("\n".join([f"## {kind.title()}\n", head, rule, *rows, ""]))
     DOCS.write_text("\n".join(parts), encoding="utf-8")
 
 
