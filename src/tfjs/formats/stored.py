@@ -184,8 +184,10 @@ class _Plain(StoredWeight):
             if self.dtype == "bool":
                 yield _raw(block.view(np.uint8) != 0)  # TF.js keeps any other byte as it is
                 continue
-            with np.errstate(over="ignore", invalid="ignore"):
-                stored = block.astype(order, copy=False)
+            stored = block
+            if block.dtype != order:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    stored = block.astype(order)
             if order.kind in "fc" and not np.isfinite(stored).all():
                 lost = np.isfinite(block) & ~np.isfinite(stored)
                 remarks.add(_BEYOND_FLOAT32 if lost.any() else _NOT_FINITE, self.name)

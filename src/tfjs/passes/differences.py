@@ -280,16 +280,16 @@ _ALWAYS = (
 
 def _largest(nodes: Iterable[Node]) -> float:
     """The largest magnitude among the small constants that are more than bounds."""
-    most = 0.0
+    found = [np.zeros(1, np.float32)]
     for node in nodes:
         tensor = node.attrs["value"] if node.op == "Const" else None
         if tensor is None or tensor.dtype != "float32" or tensor.size > _MOST_LOOKED_AT:
             continue
         if all(user.op in _BOUNDED for user, _ in node.output.uses):
             continue
-        array = np.abs(tensor.array())
-        most = max(most, float(array[~np.isnan(array)].max(initial=0)))
-    return most
+        found.append(tensor.array().reshape(-1))
+    every = np.abs(np.concatenate(found))
+    return float(every[~np.isnan(every)].max())
 
 
 def _with_large_constants(most: float) -> Iterator[Difference]:

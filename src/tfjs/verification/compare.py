@@ -59,14 +59,19 @@ class Difference:
 
 
 def bound_of(single: Array, double: Array) -> float:
-    """The largest absolute difference that rounding explains.
+    """The largest absolute difference that rounding explains; infinite where it decides the answer.
+
+    A choice between near equals (an index, a class, the boxes that are left) turns with rounding:
+    where the source itself chooses otherwise in float64, any choice is right.
 
     Args:
         single: an output of the source, computed in float32.
         double: the same, computed in float64.
     """
-    if double.dtype.kind not in "fc" or single.shape != double.shape:
-        return 0.0
+    if single.shape != double.shape:
+        return np.inf
+    if double.dtype.kind not in "fc":
+        return 0.0 if np.array_equal(single, double) else np.inf
     finite = np.isfinite(double) & np.isfinite(single)
     own = float(np.abs(single[finite] - double[finite]).max(initial=0.0))
     scale = float(np.abs(double[finite]).max(initial=0.0))
@@ -84,11 +89,13 @@ def difference(name: str, given: Array, wanted: Array, bound: float) -> Differen
     """
     dtype = "string" if given.dtype.kind in "OSU" else given.dtype.name
     if given.shape != wanted.shape:
-        problem = f"has the shape {list(given.shape)}, the source's has {list(wanted.shape)}"
+        told = bound != np.inf or given.ndim != wanted.ndim
+        shapes = f"has the shape {list(given.shape)}, the source's has {list(wanted.shape)}"
+        problem = shapes if told else None
         return Difference(name, given.shape, dtype, np.inf, np.inf, bound, problem)
     if wanted.dtype.kind not in "fc" or given.dtype.kind not in "fc":
         count = int(np.sum(given != wanted)) if given.size else 0
-        told = count and bound != np.inf
+        told = bool(count) and bound != np.inf
         text = f"{count} of {given.size} elements differ" if told else None
         relative = count / max(1, given.size)
         return Difference(name, given.shape, dtype, float(count), relative, 0.0, text)
