@@ -196,10 +196,9 @@ def _random(model: GraphModel) -> str | None:
 
 
 def _tried(source: GraphModel) -> list[dict[str, Array]]:
-    found = list(plausible_inputs(source.graph, _BATCH))
-    if multiplications(source.graph, found[0]) > _CHEAP:
-        return list(plausible_inputs(source.graph, 1))
-    return found
+    # Counting settles the shapes of the graph: the inputs are made before.
+    several, one = (list(plausible_inputs(source.graph, batch)) for batch in (_BATCH, 1))
+    return one if multiplications(source.graph, several[0]) > _CHEAP else several
 
 
 def _told(array: Array) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from tfjs.formats.base import Format
+from pathlib import Path
+
+from tfjs.formats.base import Content, Format, WriteOptions, Written
 from tfjs.formats.frozen_graph.read import read, sniff
-from tfjs.formats.frozen_graph.write import write
+
+
+def _write(content: Content, path: Path, options: WriteOptions) -> Written:
+    # The passes behind it take long to import, and most conversions need none of them.
+    from tfjs.formats.frozen_graph.write import write
+
+    return write(content, path, options)
+
 
 FORMAT = Format(
     name="frozen-graph",
     title="frozen TensorFlow graph",
     sniff=sniff,
     read=read,
-    write=write,
+    write=_write,
     options=frozenset({"output_node_names"}),
 )
