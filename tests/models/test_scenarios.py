@@ -109,13 +109,22 @@ def test_what_the_official_converter_breaks(
     check_roundtrip(model, inputs, tfjs_runtime, tmp_path, suffix=".keras")
 
 
-def test_22_an_activation_without_an_equal_is_refused(keras: ModuleType, tmp_path: Path) -> None:
+def test_22_an_activation_without_an_equal_goes_into_a_graph(
+    keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
+) -> None:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="exponential")])
     model.save(tmp_path / "model.keras")
     with pytest.raises(tfjs.UnsupportedError, match="exponential") as caught:
-        tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")
     assert "graph model" in str(caught.value)
     assert not (tmp_path / "web").exists()
+    report = tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+    assert report.dest_format == "tfjs-graph"
+    assert "exponential" in report.notes[0]
+    x = sample((2, 4))
+    (answer,) = tfjs_runtime.predict_graph(tmp_path / "web", [x])
+    expected = np.asarray(model(x))
+    assert np.abs(answer - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_39_a_model_that_tfjs_saved_with_leaky_relu(

@@ -12,7 +12,7 @@ from tfjs.ops.support import TAKEN_FOR
 
 Precision = Literal["float32", "float64"]
 
-_WIDER = {"float32": "float64", "complex64": "complex128"}
+_WIDER = {"float16": "float64", "float32": "float64", "complex64": "complex128"}
 
 
 class Mode:

@@ -96,4 +96,4 @@ def test_initial_state(keras: ModuleType, tmp_path: Path) -> None:
     outputs = keras.layers.ConvLSTM2D(4, 3, padding="same")(inputs, initial_state=states)
     keras.Model([inputs, *states], outputs).save(tmp_path / "model.keras")
     with pytest.raises(UnsupportedError, match="called with an initial state"):
-        tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")

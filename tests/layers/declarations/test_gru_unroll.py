@@ -153,7 +153,7 @@ def test_stateful_is_refused(keras: ModuleType, tmp_path: Path) -> None:
     model = keras.Model(inputs, keras.layers.GRU(2, stateful=True)(inputs))
     model.save(tmp_path / "model.keras")
     with pytest.raises(UnsupportedError, match="could not keep its state: train it with"):
-        tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")
 
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
@@ -162,4 +162,4 @@ def test_masked_is_refused(request: pytest.FixtureRequest, tmp_path: Path, libra
     layers = [k.Input((4,)), k.layers.Embedding(9, 3, mask_zero=True), k.layers.GRU(2)]
     k.Sequential(layers).save(tmp_path / "model.keras")
     with pytest.raises(UnsupportedError, match="would not see the mask of its input"):
-        tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")

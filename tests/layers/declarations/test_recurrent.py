@@ -58,7 +58,7 @@ def refusal(keras: ModuleType, folder: Path, model: Any) -> str:
     source = folder / "model.keras"
     model.save(source)
     with pytest.raises(UnsupportedError) as caught:
-        tfjs.convert(source, folder / "web")
+        tfjs.convert(source, folder / "web", to="tfjs-layers")
     assert not (folder / "web").exists()
     return str(caught.value)
 
@@ -236,7 +236,7 @@ def test_time_major(tf_keras: ModuleType, tmp_path: Path) -> None:
     model = tf_keras.Model(inputs, tf_keras.layers.LSTM(2, time_major=True)(inputs))
     model.save(tmp_path / "model.h5")
     with pytest.raises(UnsupportedError, match="steps before the batch"):
-        tfjs.convert(tmp_path / "model.h5", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.h5", tmp_path / "web", to="tfjs-layers")
 
 
 # Masks ---------------------------------------------------------------------------------------

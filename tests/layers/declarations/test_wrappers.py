@@ -152,7 +152,7 @@ def test_unlike_directions_with_masks(keras: ModuleType, tmp_path: Path) -> None
     stack = [keras.Input((4,)), layers.Embedding(9, 4, mask_zero=True), layer]
     keras.Sequential(stack).save(tmp_path / "model.keras")
     with pytest.raises(UnsupportedError, match="would not treat the mask alike"):
-        tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")
 
 
 def test_names_of_the_directions() -> None:
@@ -242,4 +242,4 @@ def test_reason_of_the_inner_layer(keras: ModuleType, tmp_path: Path) -> None:
     layer = keras.layers.TimeDistributed(keras.layers.Dense(3, activation="sparsemax"), name="td")
     keras.Sequential([keras.Input((4, 3)), layer]).save(tmp_path / "model.keras")
     with pytest.raises(UnsupportedError, match=r"td/dense\w* \(Dense\): TF.js lacks the"):
-        tfjs.convert(tmp_path / "model.keras", tmp_path / "web")
+        tfjs.convert(tmp_path / "model.keras", tmp_path / "web", to="tfjs-layers")
