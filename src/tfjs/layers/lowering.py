@@ -92,7 +92,13 @@ class _State:
 
 
 def _lower_model(model: LayersModel, fed: Sequence[Value], state: _State, path: str) -> list[Value]:
-    values: dict[TensorRef, Value] = dict(zip(flatten(model.inputs), fed, strict=True))
+    inputs = flatten(model.inputs)
+    if len(inputs) != len(fed):
+        raise CorruptFileError(
+            f"takes {len(inputs)} tensors and is called with {len(fed)}",
+            where=f"model {model.name!r}",
+        )
+    values: dict[TensorRef, Value] = dict(zip(inputs, fed, strict=True))
     for layer, index in ordered_calls(model):
         call = layer.calls[index]
         if TensorRef(layer.name, index) in values and layer.class_name == "InputLayer":

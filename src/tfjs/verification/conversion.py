@@ -76,6 +76,9 @@ class Check:
         except UnsupportedError as error:
             problems = "; ".join(error.problems[:2])
             self._skip(f"the source cannot be run here: {problems or error.message}")
+        except TfjsError as error:
+            # Whether it can be converted is not for running it to say.
+            self._skip(f"the source cannot be run here: {error.message}")
 
     def _reference(self, source: Content) -> GraphModel | None:
         if isinstance(source, WeightsOnly):

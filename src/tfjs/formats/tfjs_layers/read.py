@@ -7,6 +7,7 @@ camelCase in places; models converted before TF.js 1.0 have no `format` key.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tfjs.formats.manifest import read_manifest
 from tfjs.formats.model_json import json_head, read_model_json
 from tfjs.ir.layers_model import Layer, LayersModel, OptimizerWeight, Training, Weight
 from tfjs.ir.weights import NamedTensor
+from tfjs.layers.base import Slot
 from tfjs.layers.dialects.read import damaged, read_model
 from tfjs.layers.naming import tfjs_scopes
 from tfjs.layers.registry import spec_of
@@ -23,6 +25,7 @@ from tfjs.layers.slots import check_shapes
 from tfjs.layers.training import from_tfjs
 
 # String values that TF.js itself may write in camelCase ("hardSigmoid", "channelsLast").
+_MOST_DIGITS = 9
 _ENUM_KEYS = frozenset(
     {"activation", "recurrent_activation", "data_format", "mode", "distribution", "merge_mode"}
     | {"padding", "interpolation", "output_mode"}
@@ -106,7 +109,7 @@ def _assign(model: LayersModel, tensors: list[NamedTensor], where: str) -> None:
     """Give each layer its weights, by the names that TF.js looks for."""
     by_name = {tensor.name: tensor for tensor in tensors}
     by_short = {_without_cell(tensor.name): tensor for tensor in tensors}
-    indexed = bool(tensors) and tensors[0].name.rsplit("/", 1)[-1].isdigit()
+    numbered = _numbered(tensors)
     missing: list[str] = []
     used: set[str] = set()
     custom: list[tuple[str, Layer]] = []
@@ -115,9 +118,12 @@ def _assign(model: LayersModel, tensors: list[NamedTensor], where: str) -> None:
         if spec is None:
             custom.append((scope, layer))
             continue
-        for index, slot in enumerate(spec.slots(layer, [])):
-            name = f"{scope}/{index if indexed else slot.legacy_name}"
-            found = by_name.get(name) or by_short.get(name)
+        slots = spec.slots(layer, [])
+        # Sorting keeps the order among those that are alike.
+        by_number = dict(zip(sorted(slots, key=_is_fixed), numbered.get(scope, ()), strict=False))
+        for slot in slots:
+            name = f"{scope}/{slot.legacy_name}"
+            found = by_name.get(name) or by_short.get(name) or by_number.get(slot)
             if found is None:
                 missing.append(name)
                 continue
@@ -128,6 +134,27 @@ def _assign(model: LayersModel, tensors: list[NamedTensor], where: str) -> None:
             used.add(name)
             layer.weights.append(Weight(name.removeprefix(f"{scope}/"), by_name[name].tensor))
     _complain(missing, [name for name in by_name if name not in used], where)
+
+
+def _numbered(tensors: Iterable[NamedTensor]) -> dict[str, list[NamedTensor]]:
+    """Weights whose names are numbers, by the scope of their layer, in the order of the numbers.
+
+    Files of models with custom layers have them: they count through a layer and all that it
+    wraps, what is trained first.
+    """
+    found: dict[str, list[tuple[int, NamedTensor]]] = {}
+    for tensor in tensors:
+        scope, _, last = tensor.name.rpartition("/")
+        if last.isascii() and last.isdigit() and len(last) < _MOST_DIGITS:
+            found.setdefault(scope, []).append((int(last), tensor))
+    return {
+        scope: [tensor for _, tensor in sorted(items, key=lambda item: item[0])]
+        for scope, items in found.items()
+    }
+
+
+def _is_fixed(slot: Slot) -> bool:
+    return not slot.trainable
 
 
 def _without_cell(name: str) -> str:

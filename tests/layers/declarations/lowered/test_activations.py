@@ -24,7 +24,7 @@ NAMES = {
     "gelu": 5,
     "squareplus": 5,
     "sparse_plus": 7,
-    "sparsemax": 13,
+    "sparsemax": 14,
 }
 
 

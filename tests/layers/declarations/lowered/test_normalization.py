@@ -41,6 +41,7 @@ IMAGE = (5, 6, 4)
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`:UserWarning")
 def test_a_normalisation(
     case: Case, keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path
 ) -> None:
