@@ -26,9 +26,9 @@ A configuration that TF.js would ignore or compute otherwise (groups, dilation o
 convolution, output padding, `keepdims`, a slope of `ReLU`, ...) is rewritten too where that is \
 exact, and refused where it is not. `tfjs convert` lists every rewrite that it makes.
 
-What a layers model cannot hold a graph model mostly can: without `--to`, `tfjs convert` writes one \
-where it must, and `--to tfjs-graph` always does. `tests/models/test_every_layer_as_graph.py` \
-compares those.
+What a layers model cannot hold a graph model mostly can: without `--to`, `tfjs convert` writes \
+one where it must, and `--to tfjs-graph` always does. \
+`tests/models/test_every_layer_as_graph.py` compares those.
 """
 
 
