@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfjs._convert import Report, opened, output_path
+from tfjs._convert import Opened, Report, opened, output_path
 from tfjs._options import write_options
 from tfjs.errors import UnsupportedError, UsageError
-from tfjs.formats.base import Content, Port, ReadOptions
+from tfjs.formats.base import Content, Port, ReadOptions, Written
 from tfjs.formats.registry import named
 from tfjs.formats.saved_model.write import write_signatures
 from tfjs.ir.graph import GraphModel, Value
 from tfjs.ir.layers_model import LayersModel
 from tfjs.layers.lowering import lower
-from tfjs.passes.pipeline import rewrites_by_words
+from tfjs.passes.pipeline import Outcome, rewrites_by_words
 from tfjs.passes.to_tensorflow import to_tensorflow
 from tfjs.verification.conversion import Check
 
@@ -76,22 +76,7 @@ def combine(
 
         written = write_signatures(models, target, replace(options, check=check))
         return [
-            Report(
-                source=source.label,
-                source_format=source.format,
-                producer=source.content.producer,
-                dest=str(target),
-                dest_format=writer.name,
-                inputs=told[key].inputs,
-                outputs=told[key].outputs,
-                layers=0,
-                ops=told[key].ops,
-                parameters=told[key].parameters,
-                files=written.files,
-                rewrites=rewrites_by_words(outcomes[key].rewrites),
-                notes=[*outcomes[key].notes, *written.notes],
-                verification=checks[key].found if verify else None,
-            )
+            _report(source, target, told[key], outcomes[key], written, checks.get(key))
             for key, source in found.items()
         ]
 
@@ -103,6 +88,32 @@ class _Told(NamedTuple):
     outputs: list[Port]
     ops: dict[str, int]
     parameters: int
+
+
+def _report(
+    source: Opened,
+    target: Path,
+    told: _Told,
+    outcome: Outcome,
+    written: Written,
+    check: Check | None,
+) -> Report:
+    return Report(
+        source=source.label,
+        source_format=source.format,
+        producer=source.content.producer,
+        dest=str(target),
+        dest_format="saved-model",
+        inputs=told.inputs,
+        outputs=told.outputs,
+        layers=0,
+        ops=told.ops,
+        parameters=told.parameters,
+        files=written.files,
+        rewrites=rewrites_by_words(outcome.rewrites),
+        notes=[*outcome.notes, *written.notes],
+        verification=None if check is None else check.found,
+    )
 
 
 def _told(model: GraphModel) -> _Told:

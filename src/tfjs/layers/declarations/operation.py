@@ -187,25 +187,6 @@ def spreads(array: Array, shape: Shape) -> bool:
     return all(have in (1, want) for have, want in zip(array.shape, sizes, strict=True))
 
 
-def axis_of(value: Any, rank: int) -> int:
-    """An axis counted from the front.
-
-    Raises:
-        ValueError: there is no such axis.
-    """
-    if type(value) is not int or not -rank <= value < rank:
-        raise ValueError(f"axis {value!r} of {rank}")
-    return value % rank
-
-
-def axes_of(value: Any, rank: int) -> list[int]:
-    """One axis, several, or (None) all."""
-    if value is None:
-        return list(range(rank))
-    items = value if isinstance(value, list | tuple) else [value]
-    return sorted({axis_of(item, rank) for item in items})
-
-
 # Building ------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,8 @@ from tfjs.ir.layers_model import Layer
 from tfjs.layers.base import Apply
 from tfjs.layers.declarations.activations import express_activation
 from tfjs.layers.declarations.compose import activate, identity, join, scale, with_axis_last
-from tfjs.layers.declarations.operation import NO_SHAPE, Given, Operation, Outcome, axis_of
+from tfjs.layers.declarations.operation import NO_SHAPE, Given, Operation, Outcome
+from tfjs.layers.declarations.operation_graph import axis_in
 from tfjs.layers.declarations.operations import power
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class LogSoftmax(Operation):
         if not isinstance(x, Given) or x.shape is None:
             return NO_SHAPE
         rank = len(x.shape)
-        place = axis_of(axis, rank)
+        place = axis_in(axis, rank)
         if place == 0:
             return "it goes over the batch"
         last = layer.name if place == rank - 1 else None

@@ -17,12 +17,11 @@ from tfjs.layers.declarations.operation import (
     Given,
     Operation,
     Outcome,
-    axes_of,
-    axis_of,
     of,
     row,
     shape_of,
 )
+from tfjs.layers.declarations.operation_graph import axes_in, axis_in
 from tfjs.layers.declarations.space import Piece, Size, product, reshape
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ class _Splitting(Operation):
 
     def shapes(self, config: Config, given: dict[str, Any]) -> list[Shape | None]:
         shape = shape_of(given)
-        axis = None if shape is None else axis_of(config.get("axis", 0), len(shape))
+        axis = None if shape is None else axis_in(config.get("axis", 0), len(shape))
         if shape is None or axis is None or shape[axis] is None:
             return [None] * self.count(config)
         ends = self.ends(config, shape[axis] or 0)
@@ -205,7 +204,7 @@ class _Splitting(Operation):
         shape = shape_of(given)
         if shape is None:
             return NO_SHAPE
-        axis = axis_of(layer.config.get("axis", 0), len(shape))
+        axis = axis_in(layer.config.get("axis", 0), len(shape))
         size = shape[axis]
         if axis == 0:
             return OVER_BATCH
@@ -277,7 +276,7 @@ class Take(Operation):
         shape, indices = shape_of(given), given["indices"]
         if shape is None or config.get("axis") is None or isinstance(indices, Given):
             return [None]
-        axis = axis_of(config["axis"], len(shape))
+        axis = axis_in(config["axis"], len(shape))
         count = [len(indices)] if isinstance(indices, list | tuple) else []
         return [(*shape[:axis], *count, *shape[axis + 1 :])]
 
@@ -291,7 +290,7 @@ class Take(Operation):
             return "its indices are no plain list of whole numbers"
         if layer.config.get("axis") is None or not places or len(places) > MOST_PARTS:
             return "it takes elements of the flattened tensor, or none, or very many"
-        axis = axis_of(layer.config["axis"], len(shape))
+        axis = axis_in(layer.config["axis"], len(shape))
         if axis == 0:
             return OVER_BATCH
         parts = []
@@ -319,7 +318,7 @@ class Flip(Operation):
         shape = shape_of(given)
         if shape is None:
             return NO_SHAPE
-        axes = axes_of(layer.config.get("axis"), len(shape))
+        axes = axes_in(layer.config.get("axis"), len(shape))
         if axes != [1] or len(shape) != 3 or shape[2] is None:
             return "TF.js turns round the steps of a sequence only"
         turned = recurrent.passing(build, shape[2], name=layer.name)

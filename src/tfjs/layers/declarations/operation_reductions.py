@@ -21,13 +21,13 @@ from tfjs.layers.declarations.operation import (
     Given,
     Operation,
     Outcome,
-    axes_of,
     constant,
     of,
     row,
     sensible,
     shape_of,
 )
+from tfjs.layers.declarations.operation_graph import axes_in
 from tfjs.layers.declarations.space import Piece, Size, permute, product, reshape
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Reduction(Operation):
         shape = shape_of(given)
         if shape is None:
             return [None]
-        axes = axes_of(config.get("axis"), len(shape))
+        axes = axes_in(config.get("axis"), len(shape))
         return [tuple(_left(shape, axes, keepdims=bool(config.get("keepdims"))))]
 
     def express(self, layer: Layer, build: Builder, given: dict[str, Any]) -> Outcome:
@@ -60,7 +60,7 @@ class _Reduction(Operation):
             return NO_SHAPE
         if given.get("weights") is not None or layer.config.get("initial") is not None:
             return "it has weights or an initial value"
-        axes = axes_of(layer.config.get("axis"), len(shape))
+        axes = axes_in(layer.config.get("axis"), len(shape))
         if 0 in axes:
             return OVER_BATCH
         count = product([shape[axis] for axis in axes])

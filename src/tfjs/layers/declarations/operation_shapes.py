@@ -19,11 +19,10 @@ from tfjs.layers.declarations.operation import (
     Given,
     Operation,
     Outcome,
-    axes_of,
-    axis_of,
     row,
     shape_of,
 )
+from tfjs.layers.declarations.operation_graph import axes_in, axis_in
 from tfjs.layers.declarations.space import Size, product, reshape
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Concatenate(_Joining):
         shapes = [item.shape for item in tensors if item.shape is not None]
         if not shapes or len(shapes) != len(tensors):
             return [None]
-        axis = axis_of(config.get("axis", 0), len(shapes[0]))
+        axis = axis_in(config.get("axis", 0), len(shapes[0]))
         sizes = [shape[axis] for shape in shapes]
         whole = None if None in sizes else sum(size for size in sizes if size is not None)
         return [(*shapes[0][:axis], whole, *shapes[0][axis + 1 :])]
@@ -71,7 +70,7 @@ class Concatenate(_Joining):
             return build.drop(layer, "joining of a single tensor left out")
         if tensors[0].shape is None:
             return NO_SHAPE
-        axis = axis_of(layer.config.get("axis", 0), len(tensors[0].shape))
+        axis = axis_in(layer.config.get("axis", 0), len(tensors[0].shape))
         if axis == 0:
             return OVER_BATCH
         return build.apply(build.new("Concatenate", {"axis": axis}, name=layer.name), 1)
@@ -86,7 +85,7 @@ class Stack(_Joining):
         shape = tensors[0].shape if tensors else None
         if shape is None:
             return [None]
-        axis = axis_of(config.get("axis", 0), len(shape) + 1)
+        axis = axis_in(config.get("axis", 0), len(shape) + 1)
         return [(*shape[:axis], len(tensors), *shape[axis:])]
 
     def express(self, layer: Layer, build: Builder, given: dict[str, Any]) -> Outcome:
@@ -96,7 +95,7 @@ class Stack(_Joining):
         shape = tensors[0].shape
         if shape is None:
             return NO_SHAPE
-        axis = axis_of(layer.config.get("axis", 0), len(shape) + 1)
+        axis = axis_in(layer.config.get("axis", 0), len(shape) + 1)
         if axis == 0:
             return OVER_BATCH
         single = [*shape[1:axis], 1, *shape[axis:]]
@@ -208,7 +207,7 @@ class ExpandDims(_Reshaping):
     def sizes(self, config: Config, shape: Shape) -> list[Size] | str:
         value = config["axis"]
         count = len(value) if isinstance(value, list | tuple) else 1
-        places = axes_of(value, len(shape) + count)
+        places = axes_in(value, len(shape) + count)
         if 0 in places:
             return OVER_BATCH
         sizes = list(shape)
@@ -225,7 +224,7 @@ class Squeeze(_Reshaping):
         if value is None:
             places = [place for place, size in enumerate(shape) if size == 1]
         else:
-            places = axes_of(value, len(shape))
+            places = axes_in(value, len(shape))
         if 0 in places:
             return OVER_BATCH
         if any(shape[place] not in (1, None) for place in places):
@@ -266,14 +265,14 @@ class Transpose(_Permuting):
 
     def order(self, config: Config, rank: int) -> list[int]:
         axes = config.get("axes")
-        return list(range(rank))[::-1] if axes is None else [axis_of(item, rank) for item in axes]
+        return list(range(rank))[::-1] if axes is None else [axis_in(item, rank) for item in axes]
 
 
 class Swapaxes(_Permuting):
     name = "ops.Swapaxes"
 
     def order(self, config: Config, rank: int) -> list[int]:
-        first, second = (axis_of(config[key], rank) for key in ("axis1", "axis2"))
+        first, second = (axis_in(config[key], rank) for key in ("axis1", "axis2"))
         order = list(range(rank))
         order[first], order[second] = second, first
         return order
@@ -287,7 +286,7 @@ class Moveaxis(_Permuting):
         for key in ("destination", "source"):
             value = config[key]
             items = value if isinstance(value, list | tuple) else [value]
-            pairs.append([axis_of(item, rank) for item in items])
+            pairs.append([axis_in(item, rank) for item in items])
         moved = dict(zip(*pairs, strict=True))
         others = iter([axis for axis in range(rank) if axis not in pairs[1]])
         return [moved[place] if place in moved else next(others) for place in range(rank)]
