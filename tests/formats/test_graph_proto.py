@@ -68,10 +68,9 @@ def test_the_kind_is_that_of_the_signature() -> None:
 def test_defaults_are_left_out() -> None:
     message = node_proto(node_of("LeakyRelu", T="float32", alpha=0.2))
     assert list(message.attr) == []
-    assert list(node_proto(node_of("MatMul", T="float32", transpose_a=True)).attr) == [
-        "T",
-        "transpose_a",
-    ]
+    # A map of protobuf has no order: it differs from run to run.
+    kept = node_proto(node_of("MatMul", T="float32", transpose_a=True)).attr
+    assert set(kept) == {"T", "transpose_a"}
 
 
 def test_an_attribute_of_another_kind() -> None:
