@@ -6,15 +6,16 @@ function names values (`node:argument:index`): function.proto.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 from tfjs.errors import CorruptFileError
-from tfjs.formats.node_checks import check_attrs, check_functions, check_inputs
+from tfjs.formats.node_checks import RUNS, check_attrs, check_functions, check_inputs
+from tfjs.formats.node_record import NodeRecord, record_of
 from tfjs.formats.tensor_proto import read_shape, read_tensor
 from tfjs.ir.dtypes import of_number
-from tfjs.ir.graph import Attrs, Dims, FuncRef, Graph, Node, Shape, Type, Value
+from tfjs.ir.graph import Attrs, Dims, FuncRef, Graph, Node, Shape, Type, Value, held
 from tfjs.ir.tensor import ITEM_SIZES, Tensor
 from tfjs.ops.definitions import Argument, Definition, definition
 
@@ -45,11 +46,15 @@ class _Kind(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A node that is being built, with what it reads as the file says it."""
+    """A node that is being built, with what the file says of it."""
 
     node: Node
-    proto: Any
+    record: NodeRecord
     kind: _Kind
+
+
+_Entry = TypeVar("_Entry")
+_RECORD_NAME: Callable[[NodeRecord], str] = attrgetter("name")
 
 
 class GraphReader:
@@ -57,6 +62,7 @@ class GraphReader:
 
     Args:
         graph_def: the message; nodes that nobody asks for are not built.
+        nodes: the nodes of the main graph, where the message does not have them.
         op_list: signatures that the file brings for operations of its own.
         where: the file, for messages.
         complete: whether nodes have all attributes and exactly the dtypes of their signatures, as
@@ -67,17 +73,24 @@ class GraphReader:
     """
 
     def __init__(
-        self, graph_def: Any, op_list: Iterable[Any], where: str, *, complete: bool = True
+        self,
+        graph_def: Any,
+        op_list: Iterable[Any],
+        where: str,
+        *,
+        nodes: Iterable[NodeRecord] | None = None,
+        complete: bool = True,
     ) -> None:
         self.where = where
         self.complete = complete
         self._expanded = self._outputs = 0
-        self._nodes = self._by_name(graph_def.node, "nodes")
+        records = map(record_of, graph_def.node) if nodes is None else nodes
+        self._nodes = self._by_name(records, "nodes", _RECORD_NAME)
         self._functions = self._by_name(
             graph_def.library.function, "functions", lambda entry: entry.signature.name
         )
         self._own = {entry.name: _definition(entry) for entry in op_list}
-        self._kinds: dict[tuple[Any, ...], _Kind] = {}
+        self._kinds: dict[object, _Kind] = {}
 
     def __contains__(self, node: str) -> bool:
         return node in self._nodes
@@ -86,8 +99,8 @@ class GraphReader:
         """The nodes of the main graph, in the order of the file."""
         return list(self._nodes)
 
-    def proto(self, node: str) -> Any:
-        """The NodeDef of that name in the main graph.
+    def record(self, node: str) -> NodeRecord:
+        """What the file says of the node of that name in the main graph.
 
         Raises:
             CorruptFileError: there is none.
@@ -100,11 +113,8 @@ class GraphReader:
     def unread(self) -> list[str]:
         """The nodes of the main graph that no other reads, in the order of the file."""
         nodes = self._nodes
-        read = {
-            text if text in nodes else _name_of(text)
-            for proto in nodes.values()
-            for text in proto.input
-        }
+        read = {text for record in nodes.values() for text in record.inputs}
+        read.update([_name_of(text) for text in read if text not in nodes])
         return [name for name in nodes if name not in read]
 
     def graph(self, fetches: Iterable[str], targets: Iterable[str] = ()) -> Graph:
@@ -143,7 +153,7 @@ class GraphReader:
                 left += called(found[name])
         _check_no_circle(found, self.where)
         for graph in [*graphs, *found.values()]:
-            for node in graph.nodes.values():
+            for node in [node for node in graph.nodes.values() if node.op in RUNS]:
                 try:
                     check_functions(node, found, dtypes=self.complete)
                 except ValueError as error:
@@ -171,28 +181,23 @@ class GraphReader:
                 f"has nodes with more than {_MOST_OUTPUTS} outputs", where=self.where
             )
 
-    def kind(self, proto: Any) -> _Kind:
+    def kind(self, record: NodeRecord) -> _Kind:
         """Operation and attributes of a node, checked; nodes that have the same share them.
 
         Raises:
             ValueError: they do not fit the signature.
             CorruptFileError: a shape or tensor among them makes no sense.
         """
-        # A field of a message is a new object each time that it is read.
-        op, attrs = sys.intern(proto.op), proto.attr
-        # Each constant is one of its own, even where two are alike.
-        if op == "Const":
-            return self._kind(op, attrs)
-        told = [(name, attrs[name].SerializeToString()) for name in attrs if name[:1] != "_"]
-        key = (op, *told)
-        kind = self._kinds.get(key)
+        kind = self._kinds.get(record.key)
         if kind is None:
-            kind = self._kind(op, attrs)
-            if not kind.has_tensors:
-                self._kinds[key] = kind
+            kind = self._kind(record.op, record.attrs)
+            if record.key is not None and not kind.has_tensors:
+                self._kinds[record.key] = kind
         return kind
 
     def _kind(self, op: str, protos: Mapping[str, Any]) -> _Kind:
+        if op == "Const":
+            return self._constant(protos)
         function = self._called_directly(op)
         known = function or self.definition_of(op)
         attrs: Attrs = dict(known.defaults) if known else {}
@@ -209,7 +214,18 @@ class GraphReader:
             op, attrs = "StatefulPartitionedCall", {"f": FuncRef(op), "Tout": dtypes}
         return _Kind(op, attrs, known, types, known.input_dtypes(attrs), has_tensors)
 
-    def count(self, proto: Any, attrs: Attrs) -> None:
+    def _constant(self, protos: Mapping[str, Any]) -> _Kind:
+        """The kind of a constant: a third of all nodes, which take the most time."""
+        known, attrs = definition("Const"), dict(_attrs(protos))
+        assert known is not None
+        check_attrs("Const", known, attrs, complete=self.complete)
+        tensor = attrs.get("value")
+        shape = None if tensor is None else tensor.shape
+        return _Kind(
+            "Const", attrs, known, [Type(attrs.get("dtype"), shape)], [], shape is not None
+        )
+
+    def count(self, record: NodeRecord, attrs: Attrs) -> None:
         """Count by how much the constants of a node are larger than what the file has of them.
 
         Raises:
@@ -218,7 +234,7 @@ class GraphReader:
         for value in attrs.values():
             if isinstance(value, Tensor) and value.size > _SMALL:
                 nbytes = value.size * ITEM_SIZES.get(value.dtype, 8)
-                self._expanded += max(0, nbytes - proto.ByteSize())
+                self._expanded += max(0, nbytes - record.nbytes)
         if self._expanded > _MOST_EXPANDED:
             raise CorruptFileError(
                 f"has constants that expand to more than {_MOST_EXPANDED} bytes", where=self.where
@@ -235,7 +251,8 @@ class GraphReader:
                 f"has no function {name!r}, though it calls it", where=self.where
             )
         graph = Graph(name)
-        nodes = self._by_name(proto.node_def, f"nodes of {name}")
+        records = map(record_of, proto.node_def)
+        nodes = self._by_name(records, f"nodes of {name}", _RECORD_NAME)
         arguments = [
             _parameter(graph, entry.name, entry.type, _argument_shape(proto, index))
             for index, entry in enumerate(proto.signature.input_arg)
@@ -252,29 +269,34 @@ class GraphReader:
         return graph
 
     def _reachable(
-        self, wanted: Iterable[str], nodes: Mapping[str, Any], known: Iterable[str] = ()
-    ) -> list[Any]:
-        seen = set(known)
-        found: dict[str, Any] = {}
+        self, wanted: Iterable[str], nodes: Mapping[str, NodeRecord], known: Iterable[str] = ()
+    ) -> list[NodeRecord]:
         left = list(wanted)
-        while left:
-            name = left.pop()
-            if name in seen:
+        seen = {*known, *left}
+        found = set()
+        for name in left:
+            if name in known:
                 continue
-            seen.add(name)
-            if name not in nodes:
+            record = nodes.get(name)
+            if record is None:
                 raise CorruptFileError(
                     f"refers to a node {name!r} that is not there", where=self.where
                 )
-            found[name] = nodes[name]
-            left += [text if text in nodes else _name_of(text) for text in nodes[name].input]
+            found.add(name)
+            for text in record.inputs:
+                source = text if text in nodes else _name_of(text)
+                if source not in seen:
+                    seen.add(source)
+                    left.append(source)
         # In the order of the file, so that the result does not depend on who asks first.
-        return [proto for name, proto in nodes.items() if name in found]
+        return [record for name, record in nodes.items() if name in found]
 
-    def _by_name(self, entries: Iterable[Any], what: str, name_of: Any = None) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _by_name(
+        self, entries: Iterable[_Entry], what: str, name_of: Callable[[_Entry], str]
+    ) -> dict[str, _Entry]:
+        found: dict[str, _Entry] = {}
         for entry in entries:
-            name = entry.name if name_of is None else name_of(entry)
+            name = name_of(entry)
             if name in found:
                 raise CorruptFileError(f"has two {what} called {name!r}", where=self.where)
             found[name] = entry
@@ -284,15 +306,15 @@ class GraphReader:
 class _Builder:
     """Makes the nodes of one graph, then connects them."""
 
-    def __init__(self, graph: Graph, reader: GraphReader, protos: Iterable[Any]) -> None:
+    def __init__(self, graph: Graph, reader: GraphReader, records: Iterable[NodeRecord]) -> None:
         self.graph = graph
         self.reader = reader
         self._sources: dict[str, _Source] = {}
         # Of operations without a signature: the number of each output name that was met.
         self._unknown: dict[str, dict[str, int]] = {}
-        for proto in protos:
-            self._make(proto)
-        for source in list(self._sources.values()):
+        for record in records:
+            self._make(record)
+        for source in self._sources.values():
             self._connect(source)
 
     def node(self, name: str) -> Node:
@@ -337,33 +359,33 @@ class _Builder:
             return names.setdefault(f"{parts[1]}:{index}", len(names))
         return known.first_output(parts[1], source.kind.attrs) + index
 
-    def _make(self, proto: Any) -> None:
-        name, graph, reader = proto.name, self.graph, self.reader
-        if not name or ":" in name or name.startswith("^"):
+    def _make(self, record: NodeRecord) -> None:
+        name, graph, reader = record.name, self.graph, self.reader
+        if not name or ":" in name or name[0] == "^":
             raise reader.error(name, "is no name of a node")
         if name in graph.nodes:
             raise reader.error(name, "has the name of an argument")
         try:
-            kind = reader.kind(proto)
+            kind = reader.kind(record)
         except (ValueError, CorruptFileError) as error:
             raise reader.error(name, error) from None
         if kind.has_tensors:
-            reader.count(proto, kind.attrs)
+            reader.count(record, kind.attrs)
         if len(kind.types) > 1:
             reader.count_outputs(len(kind.types) - 1)
         node = graph.add(kind.op, (), kind.attrs, kind.types, name=name)
-        if kind.op.startswith("Placeholder") and not proto.input:
+        if not record.inputs and kind.op.startswith("Placeholder"):
             graph.inputs.append(node)
-        self._sources[name] = _Source(node, proto, kind)
+        self._sources[name] = _Source(node, record, kind)
 
     def _connect(self, source: _Source) -> None:
-        node, proto, kind = source
-        texts = list(proto.input)
-        values = [self.value(text) for text in texts if text[:1] != "^"]
-        self.graph.set_inputs(node, values)
-        if len(values) < len(texts):
-            controls = dict.fromkeys(text[1:] for text in texts if text[:1] == "^")
+        node, record, kind = source
+        texts = [text for text in record.inputs if text[:1] != "^"]
+        values = list(map(self.value, texts))
+        if len(texts) < len(record.inputs):
+            controls = dict.fromkeys(text[1:] for text in record.inputs if text[:1] == "^")
             node.controls = [self.node(name) for name in controls]
+        self.graph.set_inputs(node, values)
         # What is exactly as the signature tells needs no look at what else would do.
         if kind.definition is not None and [value.dtype for value in values] != kind.inputs:
             self._check_inputs(node, kind.inputs)
@@ -378,16 +400,9 @@ class _Builder:
             raise self.reader.error(node.name, error) from None
 
 
-def called(graph: Graph) -> Iterator[str]:
+def called(graph: Graph) -> list[str]:
     """The names of the functions that the nodes of a graph refer to."""
-    for node in graph.nodes.values():
-        found = [name for name, value in node.attrs.items() if isinstance(value, FuncRef | list)]
-        # A map of protobuf has another order in each process.
-        for value in [node.attrs[name] for name in sorted(found)]:
-            if isinstance(value, FuncRef):
-                yield value.name
-            elif isinstance(value, list):
-                yield from (item.name for item in value if isinstance(item, FuncRef))
+    return [reference.name for node in graph.nodes.values() for reference in held(node)]
 
 
 def _check_no_circle(functions: Mapping[str, Graph], where: str) -> None:
@@ -423,9 +438,6 @@ def _argument_shape(proto: Any, index: int) -> Shape:
 
 def _output_shape(op: str, attrs: Attrs) -> Shape:
     """The shape of what a source of values gives, which no rule infers."""
-    if op == "Const":
-        tensor = attrs.get("value")
-        return None if tensor is None else tensor.shape
     told = attrs.get("shape")
     if op.startswith("Placeholder") and isinstance(told, Dims):
         return told.dims

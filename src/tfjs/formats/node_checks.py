@@ -26,7 +26,7 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
 _LOOPS = frozenset({"While", "StatelessWhile"})
 _CHOICES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 # The functions that a node runs with what it is given.
-_RUNS = {
+RUNS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("f",)),
     **dict.fromkeys(_LOOPS, ("cond", "body")),
     **dict.fromkeys(("If", "StatelessIf"), ("then_branch", "else_branch")),
@@ -94,7 +94,7 @@ def check_functions(node: Node, functions: Mapping[str, Graph], *, dtypes: bool)
 
 def _run_by(node: Node) -> list[str]:
     names = []
-    for key in _RUNS.get(node.op, ()):
+    for key in RUNS.get(node.op, ()):
         found = node.attrs.get(key)
         references = found if isinstance(found, list) else [found]
         told = [item.name for item in references if isinstance(item, FuncRef)]

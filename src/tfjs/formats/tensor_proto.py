@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,12 @@ def read_shape(proto: Any) -> Shape:
     if proto.unknown_rank:
         return None
     dims = proto.dim
+    if not dims:
+        return ()
     if len(dims) > MOST_DIMENSIONS:
         raise CorruptFileError(f"has a shape of {len(dims)} dimensions")
     sizes = [dim.size for dim in dims]
-    largest = max(sizes, default=0)
+    largest = max(sizes)
     if largest > MOST_IN_AXIS:
         raise CorruptFileError(f"has a shape with the absurd size {largest}")
     return tuple([None if size < 0 else size for size in sizes])
@@ -98,8 +101,8 @@ def _numbers(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array:
     if content:
         if dtype == "bfloat16":
             return widen_bfloat16(np.frombuffer(content, "<u2")).reshape(shape)
-        order = np.dtype(dtype).newbyteorder("<")
-        return np.frombuffer(content, order).astype(dtype, copy=False).reshape(shape)
+        numbers = np.frombuffer(content, _little_endian(dtype))
+        return numbers.astype(dtype, copy=False).reshape(shape)
     values = np.array(getattr(proto, _FIELDS[dtype]))
     if dtype.startswith("complex"):
         values = values[0::2] + 1j * values[1::2]
@@ -111,6 +114,11 @@ def _numbers(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array:
         result[: values.size] = values.astype(result.dtype)
         result[values.size :] = result[values.size - 1]
     return result.reshape(shape)
+
+
+@cache
+def _little_endian(dtype: str) -> np.dtype[Any]:
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def _strings(proto: Any, shape: tuple[int, ...]) -> Tensor:

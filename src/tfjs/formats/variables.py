@@ -111,7 +111,7 @@ class Variables:
         """Two nodes with one shared name make one variable; the restoring may know only one."""
         for name, stored in self._restored.variables.items():
             if name in self._reader:
-                shared = self._reader.proto(name).attr["shared_name"].s
+                shared = self._reader.record(name).attrs["shared_name"].s
                 yield shared.decode(errors="replace") or name, stored
 
     def _collected(self) -> Iterable[tuple[str, Stored]]:

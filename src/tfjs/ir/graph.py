@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tfjs.errors import CorruptFileError
+from tfjs.ir.layers_model import LayersModel
 from tfjs.ir.tensor import Array, ArrayTensor, Tensor
 
 Shape = tuple[int | None, ...] | None
@@ -315,14 +316,19 @@ class Graph:
         Returns:
             How many nodes went.
         """
-        kept: set[Node] = set()
-        left = [*(value.node for value in self.outputs), *self.targets, *self.inputs]
-        while left:
-            node = left.pop()
-            if node not in kept:
-                kept.add(node)
-                left += [value.node for value in node.inputs]
-                left += node.controls
+        left = [*[value.node for value in self.outputs], *self.targets, *self.inputs]
+        kept = set(left)
+        for node in left:
+            for value in node.inputs:
+                if value.node not in kept:
+                    kept.add(value.node)
+                    left.append(value.node)
+            for other in node.controls:
+                if other not in kept:
+                    kept.add(other)
+                    left.append(other)
+        if len(kept) == len(self.nodes):
+            return 0
         gone = [node for node in self.nodes.values() if node not in kept]
         for node in gone:
             self.set_inputs(node, [])
@@ -334,32 +340,40 @@ class Graph:
     def ordered(self) -> list[Node]:
         """All nodes, each after those that it reads or must wait for.
 
-        What reads nothing comes first, in the order of `nodes`. Loops of TF1's control flow are
-        cut at `NextIteration`.
+        The order of `nodes` is kept as far as it is such an order. Loops of TF1's control flow
+        are cut at `NextIteration`.
 
         Raises:
             CorruptFileError: the graph has a cycle.
         """
-        waiting = {node: len(node.inputs) + len(node.controls) for node in self.nodes.values()}
-        after: dict[Node, list[Node]] = {}
-        for node in waiting:
-            for other in node.controls:
-                after.setdefault(other, []).append(node)
-            if node.op in _BACK:
-                for value in node.outputs:
-                    for reader, _ in value.uses:
-                        waiting[reader] -= 1
-        result = [node for node, count in waiting.items() if not count]
-        for node in result:
-            readers = after.get(node, [])
-            if node.op not in _BACK:
-                readers = [reader for value in node.outputs for reader, _ in value.uses] + readers
-            for reader in readers:
-                waiting[reader] -= 1
-                if not waiting[reader]:
-                    result.append(reader)
+        done: set[Node] = set()
+        result: list[Node] = []
+        # Of nodes that come too early: how many they wait for, and who waits for each.
+        counts: dict[Node, int] = {}
+        waiting: dict[Node, list[Node]] = {}
+        for node in self.nodes.values():
+            for value in node.inputs:
+                if value.node not in done:
+                    break
+            else:
+                if not node.controls and node not in waiting:
+                    done.add(node)
+                    result.append(node)
+                    continue
+            missing = _missing(node, done)
+            counts[node] = len(missing)
+            for other in missing:
+                waiting.setdefault(other, []).append(node)
+            ready = [] if missing else [node]
+            for each in ready:
+                for reader in waiting.pop(each, ()):
+                    counts[reader] -= 1
+                    if not counts[reader]:
+                        ready.append(reader)
+            done.update(ready)
+            result += ready
         if len(result) < len(self.nodes):
-            stuck = next(node for node, count in waiting.items() if count)
+            stuck = next(node for node in self.nodes.values() if node not in done)
             raise CorruptFileError(f"the graph has a cycle, at or before the node {stuck.name!r}")
         return result
 
@@ -382,11 +396,16 @@ class Signature:
         inputs: key of each input of the graph, in its order.
         outputs: key of each output, in its order.
         structured: whether `predict` of TF.js answers with an object by these keys.
+        input_dtypes: those that the source has, by key, where the graph has what TF.js makes of
+            them.
+        output_dtypes: the same for the outputs.
     """
 
     inputs: list[str]
     outputs: list[str]
     structured: bool = False
+    input_dtypes: dict[str, str] = field(default_factory=dict)
+    output_dtypes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -404,6 +423,8 @@ class GraphModel:
         metadata: user-defined metadata, and what the source has of it.
         assets: files that the model needs, by the text under which the graph names each.
         notes: what a user should know about the reading, one line each.
+        layers: the model of layers that it was made from and computes the same as, where a format
+            can hold both.
     """
 
     graph: Graph
@@ -415,6 +436,13 @@ class GraphModel:
     metadata: dict[str, Any] = field(default_factory=dict)
     assets: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    layers: LayersModel | None = None
+
+
+def _missing(node: Node, done: set[Node]) -> set[Node]:
+    """What a node reads or waits for and is not done."""
+    read = {value.node for value in node.inputs}
+    return {other for other in read if other.op not in _BACK}.union(node.controls) - done
 
 
 def waiters_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
@@ -443,6 +471,20 @@ def following(nodes: Iterable[Node], waiters: Mapping[Node, Sequence[Node]]) -> 
                 seen.add(other)
                 left.append(other)
     return seen
+
+
+def held(node: Node) -> list[FuncRef]:
+    """The functions that a node holds, each place once, sorted by the attributes."""
+    # Nearly all nodes hold none, and are asked often. All items of a list are of one kind.
+    found = None
+    for name, value in node.attrs.items():
+        kind = type(value)
+        if kind is FuncRef or (kind is list and value and type(value[0]) is FuncRef):
+            found = [*(found or ()), name]
+    if found is None:
+        return []
+    values = [node.attrs[name] for name in sorted(found)]
+    return [item for value in values for item in (value if type(value) is list else [value])]
 
 
 def constant_of(value: Value) -> Tensor | None:

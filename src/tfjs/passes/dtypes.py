@@ -14,7 +14,7 @@ import numpy as np
 
 from tfjs.errors import UnsupportedError
 from tfjs.io.files import CHUNK
-from tfjs.ir.graph import Graph, Node, Value
+from tfjs.ir.graph import Graph, GraphModel, Node, Value
 from tfjs.ir.tensor import Array, CastTensor, Tensor
 from tfjs.ops.base import MOST_LOOKED_AT
 from tfjs.ops.build import Builder
@@ -121,6 +121,19 @@ class _SingleTensor(CastTensor):
         with np.errstate(over="ignore"):
             single = block.astype(np.float32)
         return np.where(np.isinf(single) & np.isfinite(block), np.copysign(most, single), single)
+
+
+def remember_dtypes(model: GraphModel) -> None:
+    """Keep in the signature which dtypes inputs and outputs have before they are mapped."""
+    signature, graph = model.signature, model.graph
+    fed = [node.output for node in graph.inputs]
+    for keys, values, told in (
+        (signature.inputs, fed, signature.input_dtypes),
+        (signature.outputs, graph.outputs, signature.output_dtypes),
+    ):
+        for key, value in zip(keys, values, strict=True):
+            if value.dtype in MAPPED:
+                told[key] = value.dtype
 
 
 def map_dtypes(graph: Graph) -> list[Problem]:

@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, Value, following, waiters_of
+from tfjs.ir.graph import Attrs, Graph, GraphModel, Node, Value, following, held, waiters_of
 from tfjs.ir.tensor import Tensor
 from tfjs.ops.build import Builder
-from tfjs.passes.inline import held
 
 HANDLES = frozenset({"VarHandleOp"})
 REFERENCES = frozenset({"VariableV2", "Variable", "TemporaryVariable"})

@@ -8,13 +8,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value, waiters_of
+from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node, Value, held, waiters_of
 
 # Functions that call each other twice a level grow without bound; no model comes near this.
 MOST_NODES = 150_000
 _BODY = 20  # nodes, that it takes as long to copy a body as
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-_MAY_HOLD = (FuncRef, list)
 # Calls in calls, thousands deep, would make names that are longer than all else in the graph.
 _LONGEST_PREFIX = 1000
 
@@ -105,17 +104,6 @@ def own_bodies(model: GraphModel) -> None:
                 graphs.append(body)
                 _refer(node, reference, body.name)
     model.functions = made
-
-
-def held(node: Node) -> list[FuncRef]:
-    """The functions that a node holds, each place once."""
-    # Nearly all nodes hold none, and are asked often.
-    found = [name for name, value in node.attrs.items() if isinstance(value, _MAY_HOLD)]
-    if not found:
-        return []
-    values = [node.attrs[name] for name in sorted(found)]
-    items = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    return [item for item in items if isinstance(item, FuncRef)]
 
 
 def copied_model(model: GraphModel) -> GraphModel:

@@ -13,7 +13,7 @@ from tfjs.ops.support import is_dynamic, tfjs_op, usable
 from tfjs.passes.backends import backend_notes
 from tfjs.passes.control import resolve_control_flow, tie_to_branches
 from tfjs.passes.differences import difference_notes, rounding_notes
-from tfjs.passes.dtypes import map_dtypes
+from tfjs.passes.dtypes import map_dtypes, remember_dtypes
 from tfjs.passes.finalize import finalize
 from tfjs.passes.fold import fold
 from tfjs.passes.freeze import freeze
@@ -69,16 +69,18 @@ def legalize(
     # The rules reckon with TF.js's dtypes, and need the shapes that folding has found.
     graphs = _graphs(model)
     outcome.notes += rounding_notes(graphs)
+    remember_dtypes(model)
     problems = [problem for graph in graphs for problem in map_dtypes(graph)]
     for graph in graphs:
         rewrites, found = apply_rules(graph, RULES)
         outcome.rewrites += rewrites
         problems += found
-    # Rules build on constants, and what they made obsolete goes; dtypes of what they built follow.
-    fold(model, keep=keep)
-    # Signatures that fix an output as int64 have brought it back.
-    for graph in graphs if outcome.rewrites else ():
-        map_dtypes(graph)
+    if outcome.rewrites:
+        # Rules build on constants, and what they made obsolete goes.
+        fold(model, keep=keep)
+        # Signatures that fix an output as int64 have brought it back.
+        for graph in graphs:
+            map_dtypes(graph)
     if not skip_op_check:
         told = {problem.node for problem in problems}
         for graph in graphs:

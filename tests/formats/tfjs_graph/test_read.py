@@ -257,7 +257,7 @@ def test_sniffing(tmp_path: Path) -> None:
         ),
         (
             lambda data: data["modelTopology"]["node"][2]["attr"].update(T={"type": []}),
-            "is no GraphDef message",
+            "is no NodeDef message",
         ),
         (
             lambda data: data["modelTopology"]["node"].append(data["modelTopology"]["node"][0]),

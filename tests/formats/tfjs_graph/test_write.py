@@ -386,7 +386,7 @@ def test_tables_are_filled_before_the_first_call(tmp_path: Path, tfjs_runtime: T
     saved(lookup({b"a": 10, b"b": 20}, {b"zz": 7}), tmp_path)
     data = document(tmp_path)
     assert [entry["name"] for entry in data["modelInitializer"]["node"]] == [
-        *("table0", "keys0", "values0", "table1", "keys1", "values1", "fill0", "fill1")
+        *("table0", "keys0", "values0", "fill0", "table1", "keys1", "values1", "fill1")
     ]
     # With a signature of it TF.js counts the tables among the inputs that `predict` is given.
     assert "initializerSignature" not in data

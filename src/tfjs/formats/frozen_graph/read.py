@@ -134,7 +134,7 @@ def _results(reader: GraphReader) -> list[str]:
     """The nodes that no other reads, if they give something that a model may be asked for."""
     found = []
     for name in reader.unread():
-        op = reader.proto(name).op
+        op = reader.record(name).op
         known = reader.definition_of(op)
         silent = known is not None and not known.outputs
         silent = silent or _OF_ASSERTS in name.split("/")

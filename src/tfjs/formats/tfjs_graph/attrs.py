@@ -71,8 +71,10 @@ def unknown_dtypes(node: Node) -> list[str]:
     op = tfjs_op(node.op)
     found = [value.dtype for value in node.outputs if value.dtype not in _ALL]
     for name, value in node.attrs.items():
-        items = value if isinstance(value, list) else [value]
-        told = [item for item in items if isinstance(item, str) and item not in DTYPES]
+        if isinstance(value, list):
+            told = [item for item in value if isinstance(item, str) and item not in DTYPES]
+        else:
+            told = [value] if isinstance(value, str) and value not in DTYPES else []
         if told:
             read = op.attrs.get(name) if op is not None else None
             allowed = DTYPES if _decides(read, node.op) else _ALL

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tfjs.errors import ConversionError, UnsupportedError
 from tfjs.formats.tfjs_graph.attrs import unknown_dtypes
-from tfjs.ir.graph import FuncRef, Graph, GraphModel, Node
+from tfjs.ir.graph import Graph, GraphModel, Node, held
 from tfjs.ir.tensor import Tensor
 from tfjs.ops.support import DTYPES, tfjs_op, unsafe_name, usable
-
-_MAY_CALL = (FuncRef, list)
 
 
 def place(graph: Graph, node: Node) -> str:
@@ -25,16 +23,9 @@ def place(graph: Graph, node: Node) -> str:
 def called(graph: Graph) -> Iterator[str]:
     """The names of the functions that the nodes of a graph refer to, in order."""
     # Nearly all nodes call none.
-    calling = {
-        node
-        for node in graph.nodes.values()
-        for value in node.attrs.values()
-        if isinstance(value, _MAY_CALL)
-    }
-    for node in graph.ordered() if calling else ():
-        for _, value in sorted(node.attrs.items()) if node in calling else ():
-            items = value if isinstance(value, list) else [value]
-            yield from (item.name for item in items if isinstance(item, FuncRef))
+    calling = [node for node in graph.nodes.values() if held(node)]
+    for node in graph.ordered() if len(calling) > 1 else calling:
+        yield from (reference.name for reference in held(node))
 
 
 def reached(graphs: Iterable[Graph], functions: Mapping[str, Graph]) -> list[Graph]:

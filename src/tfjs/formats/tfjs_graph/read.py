@@ -1,13 +1,10 @@
 """Reading TF.js graph models: `model.json`, `NAME.json`, or the folder that holds one.
 
-The topology is a GraphDef in JSON, in either of two forms: as protobuf writes it, with names of
-enumerations and base64, or as the pb2json tool of old did, with their numbers and with lists of
-character codes (`runtime_contract.md` 1.1, 1.2, 1.7 and 6).
+See `runtime_contract.md` 1.1, 1.2, 1.7 and 6.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,9 +15,12 @@ from tfjs.formats.base import ReadOptions
 from tfjs.formats.graph_def import GraphReader
 from tfjs.formats.manifest import read_manifest
 from tfjs.formats.model_json import json_head, read_model_json
+from tfjs.formats.tfjs_graph.records import plain_library, records
+from tfjs.ir.dtypes import BY_ENUM, BY_NUMBER
 from tfjs.ir.graph import Graph, GraphModel, Node, Signature, Type, Value
 from tfjs.ir.tensor import Tensor
 from tfjs.ops.support import TAKEN_FOR, usable
+from tfjs.passes.dtypes import MAPPED
 from tfjs.wire.protobuf import parse_json
 
 _NODES = re.compile(rb'"modelTopology"\s*:\s*\{\s*"(node|library|versions)"')
@@ -81,15 +81,18 @@ class _Model:
         for each in [graph, *functions.values(), *started]:
             self._fill(each)
             _use_own_dtypes(each)
+        self._remember_dtypes(model, inputs, outputs)
         producer = self._data.get("generatedBy")
         model.producer = producer if isinstance(producer, str) else None
         model.metadata = self._metadata
         return model
 
     def _reader(self, topology: Any) -> GraphReader:
-        plain = _plain_topology(topology, self._where)
-        proto = parse_json("tensorflow.GraphDef", plain, self._where)
-        return GraphReader(proto, [], self._where, complete=False)
+        if not isinstance(topology, dict):
+            raise self._error("has a topology that is no object")
+        library = parse_json("tensorflow.GraphDef", plain_library(topology), self._where)
+        nodes = records(topology.get("node"), self._where)
+        return GraphReader(library, [], self._where, nodes=nodes, complete=False)
 
     def _ports(self, what: str) -> dict[str, str]:
         """Key and value of the inputs or outputs in the signature; values as `node:0`."""
@@ -121,7 +124,9 @@ class _Model:
         }
         if not ports:
             inputs = {
-                name: name for name in reader.node_names() if reader.proto(name).op == "Placeholder"
+                name: name
+                for name in reader.node_names()
+                if reader.record(name).op == "Placeholder"
             }
         there = {name: ident for name, ident in tables.items() if name.partition(":")[0] in reader}
         return inputs, there
@@ -144,7 +149,7 @@ class _Model:
             return None
         reader = self._reader(topology)
         names = reader.node_names()
-        imports = [name for name in names if _IMPORTS.fullmatch(reader.proto(name).op)]
+        imports = [name for name in names if _IMPORTS.fullmatch(reader.record(name).op)]
         handles = self._handles(reader)
         started = reader.graph([f"{name}:0" for name in handles.values()], imports)
         functions.update(reader.functions([started]))
@@ -170,6 +175,22 @@ class _Model:
                 found[ident] = name
         return found
 
+    def _remember_dtypes(
+        self, model: GraphModel, inputs: Iterable[str], outputs: Iterable[str]
+    ) -> None:
+        """Keep what the signature tells of the dtypes of the source, where it fits the graph."""
+        signature, graph = model.signature, model.graph
+        fed = [node.output for node in graph.inputs]
+        for what, ports, keys, values, found in (
+            ("inputs", inputs, signature.inputs, fed, signature.input_dtypes),
+            ("outputs", outputs, signature.outputs, graph.outputs, signature.output_dtypes),
+        ):
+            entries = self._signature.get(what) or {}
+            for port, key, value in zip(ports, keys, values, strict=True):
+                told = _dtype_of(entries.get(port))
+                if told is not None and MAPPED.get(told) == value.dtype:
+                    found[key] = told
+
     def _fill(self, graph: Graph) -> None:
         """Give constants their weights."""
         for node in graph.nodes.values():
@@ -184,6 +205,13 @@ class _Model:
 
     def _error(self, problem: str) -> CorruptFileError:
         return CorruptFileError(problem, where=self._where)
+
+
+def _dtype_of(entry: Any) -> str | None:
+    told = entry.get("dtype") if isinstance(entry, dict) else None
+    if isinstance(told, str):
+        return BY_ENUM.get(told)
+    return BY_NUMBER.get(told) if type(told) is int else None
 
 
 def _cut(graph: Graph, outputs: Mapping[str, str], inputs: Mapping[str, str]) -> None:
@@ -225,62 +253,3 @@ def _source(node: Node) -> Node:
     while node.op == "Identity" and node.inputs:
         node = node.inputs[0].node
     return node
-
-
-def _plain_topology(topology: Any, where: str) -> Any:
-    """The topology with bytes in base64 everywhere, and without the contents of constants."""
-    if not isinstance(topology, dict):
-        raise CorruptFileError("has a topology that is no object", where=where)
-    library = topology.get("library")
-    functions = library.get("function") if isinstance(library, dict) else None
-    bodies = [
-        {
-            **{key: function[key] for key in ("signature", "ret") if key in function},
-            "nodeDef": [_plain_node(node) for node in _list(function.get("nodeDef"))],
-        }
-        for function in _list(functions)
-        if isinstance(function, dict)
-    ]
-    nodes = [_plain_node(node) for node in _list(topology.get("node"))]
-    return {"node": nodes, "library": {"function": bodies}}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _plain_node(node: Any) -> Any:
-    attrs = node.get("attr") if isinstance(node, dict) else None
-    if not isinstance(attrs, dict):
-        return node
-    found = {name: _plain_attr(value) for name, value in attrs.items()}
-    if node.get("op") == "Const":
-        found.pop("value", None)
-    if node.get("op") == "_FusedConv2D":
-        found.setdefault("TArgs", _argument_dtypes(found))
-    return {**node, "attr": found}
-
-
-def _argument_dtypes(attrs: Mapping[str, Any]) -> Any:
-    """What TensorFlow before 2.8 and TF.js leave out: the dtypes of bias and slope."""
-    dtype, count = attrs.get("T"), attrs.get("num_args")
-    told = count.get("i") if isinstance(count, dict) else None
-    if not isinstance(dtype, dict) or str(told) not in ("1", "2"):
-        return {"list": {}}
-    return {"list": {"type": [dtype.get("type", "DT_FLOAT")] * int(str(told))}}
-
-
-def _plain_attr(attr: Any) -> Any:
-    if not isinstance(attr, dict):
-        return attr
-    found = {key: _plain_bytes(value) if key == "s" else value for key, value in attr.items()}
-    listed = found.get("list")
-    if isinstance(listed, dict) and isinstance(listed.get("s"), list):
-        found["list"] = {**listed, "s": [_plain_bytes(item) for item in listed["s"]]}
-    return found
-
-
-def _plain_bytes(value: Any) -> Any:
-    if isinstance(value, list) and all(type(code) is int and 0 <= code < 256 for code in value):
-        return base64.b64encode(bytes(value)).decode("ascii")
-    return value

@@ -42,11 +42,17 @@ def function_def(graph: Graph) -> dict[str, Any]:
     }
 
 
-def port_json(value: Value) -> dict[str, Any]:
-    """An input or output in a signature."""
+def port_json(value: Value, dtype: str | None = None) -> dict[str, Any]:
+    """An input or output in a signature; TF.js looks at the name alone.
+
+    Args:
+        value: what is fed or given back.
+        dtype: the one that the source has for it, where TF.js has another.
+    """
     entry: dict[str, Any] = {"name": f"{value.node.name}:{value.index}"}
-    if value.dtype is not None:
-        entry["dtype"] = TO_ENUM[value.dtype]
+    told = dtype or value.dtype
+    if told is not None:
+        entry["dtype"] = TO_ENUM[told]
     return {**entry, "tensorShape": shape_json(value.shape)}
 
 
@@ -56,20 +62,43 @@ def _argument(name: str, value: Value) -> dict[str, Any]:
 
 def _nodes(graph: Graph, leave_out: Iterable[Node] = ()) -> list[dict[str, Any]]:
     absent = set(leave_out)
-    return [_node(graph, node) for node in graph.ordered() if node not in absent]
+    # Most nodes have the attributes of others.
+    made: dict[object, dict[str, Any]] = {}
+    entries = []
+    for node in graph.ordered():
+        if node in absent:
+            continue
+        entry: dict[str, Any] = {"name": node.name, "op": node.op}
+        if node.inputs:
+            entry["input"] = [value.name for value in node.inputs]
+        key = _key(node)
+        attrs = made.get(key)
+        if attrs is None:
+            attrs = made[key] = _attrs(graph, node)
+        if attrs:
+            entry["attr"] = attrs
+        entries.append(entry)
+    return entries
 
 
-def _node(graph: Graph, node: Node) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": node.name, "op": node.op}
-    if node.inputs:
-        entry["input"] = [value.name for value in node.inputs]
-    attrs = attrs_json(node, place(graph, node))
+def _key(node: Node) -> object:
+    """Equal for nodes whose attributes are written alike."""
+    if node.op == "Const":
+        tensor = node.attrs["value"]
+        return tensor.dtype, tensor.shape
     if node.op == "Placeholder":
-        # TF.js holds what it is fed against both, so they are what is known of the value.
-        attrs = _placeholder(node)
-    if attrs:
-        entry["attr"] = attrs
-    return entry
+        return node
+    return node.op, *[
+        # 1 and True are equal to Python.
+        (name, type(value), tuple(value) if isinstance(value, list) else value)
+        for name, value in node.attrs.items()
+    ]
+
+
+def _attrs(graph: Graph, node: Node) -> dict[str, Any]:
+    attrs = attrs_json(node, place(graph, node))
+    # TF.js holds what it is fed against both, so they are what is known of the value.
+    return _placeholder(node) if node.op == "Placeholder" else attrs
 
 
 def _placeholder(node: Node) -> dict[str, Any]:

@@ -95,14 +95,21 @@ def _document(
         "generatedBy": model.producer,
         "convertedBy": f"tfjs {__version__}",
         "signature": {
-            "inputs": dict(zip(signature.inputs, map(port_json, inputs), strict=True)),
-            "outputs": dict(zip(signature.outputs, map(port_json, graph.outputs), strict=True)),
+            "inputs": _ports_json(signature.inputs, inputs, signature.input_dtypes),
+            "outputs": _ports_json(signature.outputs, graph.outputs, signature.output_dtypes),
         },
         "modelTopology": graph_def(graph, functions),
     }
     if metadata:
         data["userDefinedMetadata"] = metadata
     return data
+
+
+def _ports_json(
+    keys: Iterable[str], values: Iterable[Value], dtypes: Mapping[str, str]
+) -> dict[str, Any]:
+    ports = zip(keys, values, strict=True)
+    return {key: port_json(value, dtypes.get(key)) for key, value in ports}
 
 
 def _weights(graphs: Iterable[Graph]) -> tuple[list[NamedTensor], set[str]]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tfjs.errors import CorruptFileError
-from tfjs.ir.graph import Dims, FuncRef, Graph, GraphModel, Node, Type, Value
-from tfjs.passes.inline import copied, held
+from tfjs.ir.graph import Dims, FuncRef, Graph, GraphModel, Node, Type, Value, held
+from tfjs.passes.inline import copied
 
 LOOPS = frozenset({"While", "StatelessWhile"})
 CHOICES = frozenset({"If", "StatelessIf"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tfjs.ir.graph import Graph, GraphModel, Node
+from tfjs.ir.graph import Graph, GraphModel, Node, held
 from tfjs.passes.control.branches import lower_cases, settle_choices, trim_choice
 from tfjs.passes.control.frames import raise_frames
 from tfjs.passes.control.holders import (
@@ -29,7 +29,6 @@ from tfjs.passes.control.switches import lower_many_way_switches, settle_switche
 from tfjs.passes.control.unroll import Budget, unroll_loop
 from tfjs.passes.control.variables import trim_loop
 from tfjs.passes.fold import fold, fold_graph
-from tfjs.passes.inline import held
 
 Form = Literal["auto", "v1", "v2"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfjs.ir.graph import Graph, GraphModel, Node, Value, constant_of
+from tfjs.ir.graph import Graph, GraphModel, Node, Value, constant_of, held
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import MOST_LOOKED_AT, evaluate, find
 from tfjs.ops.definitions import definition
 from tfjs.passes.control.holders import HOLDERS, loop_of, own
 from tfjs.passes.control.variables import cone
-from tfjs.passes.inline import held, inline_body
+from tfjs.passes.inline import inline_body
 
 # A step of a Keras LSTM is some 25 nodes: 160 steps of it fit. TF.js spends some microseconds a
 # node, and a page has to load what is written out: beyond this a loop is better off as one.

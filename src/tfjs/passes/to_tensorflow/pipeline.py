@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import Graph, GraphModel
+from tfjs.ir.graph import Graph, GraphModel, held
 from tfjs.passes.freeze import HANDLES, REFERENCES
-from tfjs.passes.inline import CALLS, held
+from tfjs.passes.inline import CALLS
 from tfjs.passes.pipeline import Outcome, freeze_whole
 from tfjs.passes.rules import Problem, apply_rules
 from tfjs.passes.to_tensorflow.frames import enter_frames
 from tfjs.passes.to_tensorflow.names import sanitize
+from tfjs.passes.to_tensorflow.ports import restore_ports
 from tfjs.passes.to_tensorflow.rules import RULES
 from tfjs.passes.to_tensorflow.types import settle_types
 from tfjs.passes.to_tensorflow.variables import settle_assets, settle_resources
@@ -46,6 +47,7 @@ def to_tensorflow(model: GraphModel, *, skip_op_check: bool = False) -> Outcome:
         found = settle_types(model, graph, skip_op_check=skip_op_check)
         problems += [problem for problem in found if problem.node not in told]
     _complain(problems)
+    restore_ports(model)
     for graph in graphs:
         enter_frames(graph)
     for graph in graphs:

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tfjs.ir.graph import Dims, Graph, GraphModel, Node, Type, Value
+from tfjs.ir.graph import Dims, Graph, GraphModel, Node, Type, Value, held
 from tfjs.ops.build import Builder
 from tfjs.ops.definitions import Argument, Definition, definition
 from tfjs.passes.fold import infer
-from tfjs.passes.inline import held
 from tfjs.passes.rules import CannotExpress, Problem
 
 # What TF.js computes with where dtypes differ: the later one.

@@ -1,0 +1,49 @@
+"""A NodeDef, looked at once: each look at a field of a message makes new objects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+class NodeRecord:
+    """What a NodeDef tells.
+
+    Attributes:
+        name: the name of the node.
+        op: its operation.
+        inputs: what it reads, as the file says it: `node`, `node:1`, `node:argument:0`, `^node`.
+        attrs: the attributes, as AttrValue messages.
+        key: equal for nodes of one operation with the same attributes; None where nothing is
+            known to have the same.
+        nbytes: how many bytes of the file it takes.
+    """
+
+    __slots__ = ("attrs", "inputs", "key", "name", "nbytes", "op")
+
+    def __init__(
+        self,
+        name: str,
+        op: str,
+        inputs: list[str],
+        attrs: Mapping[str, Any],
+        key: object = None,
+        nbytes: int = 0,
+    ) -> None:
+        self.name = name
+        self.op = op
+        self.inputs = inputs
+        self.attrs = attrs
+        self.key = key
+        self.nbytes = nbytes
+
+
+def record_of(proto: Any) -> NodeRecord:
+    """The record of a NodeDef message."""
+    op, attrs = sys.intern(proto.op), proto.attr
+    if op == "Const":
+        # Each constant is one of its own, even where two are alike.
+        return NodeRecord(proto.name, op, list(proto.input), attrs, nbytes=proto.ByteSize())
+    told = [(name, attrs[name].SerializeToString()) for name in attrs if name[:1] != "_"]
+    return NodeRecord(proto.name, op, list(proto.input), attrs, (op, *told))
