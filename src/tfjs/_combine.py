@@ -111,6 +111,7 @@ def _report(
         parameters=told.parameters,
         files=written.files,
         rewrites=rewrites_by_words(outcome.rewrites),
+        optimizations={},
         notes=[*outcome.notes, *written.notes],
         verification=None if check is None else check.found,
     )

@@ -6,14 +6,15 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
 
 from tfjs._options import Options, Verify, check_known, read_options, write_options
-from tfjs.errors import UnsupportedError, UsageError
+from tfjs.errors import ConversionError, UnsupportedError, UsageError
 from tfjs.formats.base import (
     Content,
     Format,
@@ -70,6 +71,7 @@ class Report:
         parameters: number of weights' elements.
         files: name and size in bytes of each file written.
         rewrites: what was expressed otherwise, with the layers or nodes that it concerns.
+        optimizations: how often each rule of the optimizer applied.
         notes: what was left out or deserves a word.
         verification: what running the source and the result has shown; None where that was not
             asked for.
@@ -87,6 +89,7 @@ class Report:
     parameters: int
     files: list[tuple[str, int]]
     rewrites: dict[str, list[str]]
+    optimizations: dict[str, int]
     notes: list[str]
     verification: Verification | None = None
 
@@ -158,6 +161,12 @@ def convert(
         skip_op_check: keep operations that TF.js lacks, for a page that registers them.
         strip_debug_ops: leave out operations that only print.
         structured_outputs: let `predict` of a graph model answer with an object by output name.
+        optimize: make a graph model one that TF.js runs faster.
+        numerics: "exact" leaves out what computes the same sums in another order.
+        disable_passes: ids of passes and rules of the optimizer to leave out.
+        dump_after: ids of passes and rules after which the graph is written as text, into a file
+            beside `dest`.
+        check_passes: run the graph after each rule, and refuse to write where an answer moves.
         verify: read the result back, and run it and the source on the same inputs; what answers
             otherwise is not written. "tfjs" runs the result in the real TF.js by Node.
         max_error: the largest absolute difference that an output may have from the source's; None
@@ -266,7 +275,8 @@ def write(content: Content, path: Path, writer: Format, options: WriteOptions) -
     if graph_format and isinstance(content, LayersModel):
         from tfjs.layers.lowering import lower  # noqa: PLC0415 - most layers stay layers
 
-        content = lower(content)
+        layers, content = content, lower(content)
+        content.layers = layers
     if isinstance(content, GraphModel) != graph_format:
         kind = "a graph" if isinstance(content, GraphModel) else "no graph"
         raise UnsupportedError(
@@ -294,6 +304,7 @@ def _write_graph(model: GraphModel, path: Path, format_: Format, options: WriteO
             control_flow=options.control_flow,
             skip_op_check=options.skip_op_check,
             strip_debug_ops=options.strip_debug_ops,
+            improve=partial(_optimized, path=path, options=options),
         )
     else:
         from tfjs.passes.to_tensorflow import freeze_variables, to_tensorflow  # noqa: PLC0415
@@ -307,8 +318,51 @@ def _write_graph(model: GraphModel, path: Path, format_: Format, options: WriteO
     ops = Counter(node.op for graph in graphs for node in graph.nodes.values())
     written.ops = dict(sorted(ops.items(), key=lambda item: (-item[1], item[0])))
     written.rewrites = rewrites_by_words(outcome.rewrites)
+    written.optimizations = dict(sorted(outcome.optimizations.items()))
     written.notes = [*outcome.notes, *written.notes]
     return written
+
+
+def _optimized(model: GraphModel, *, path: Path, options: WriteOptions) -> Counter[str]:
+    """Optimize a graph as the options tell; how often each rule applied."""
+    from tfjs.passes.optimize.pipeline import check_ids, optimize, rule_ids  # noqa: PLC0415
+
+    check_ids([*options.disable_passes, *options.dump_after])
+    if not options.optimize:
+        return Counter()
+    watches: list[Callable[[str, Literal["exact", "reassociating"]], None]] = []
+    if options.dump_after:
+        watches.append(lambda ident, _: _dumped(model, ident, path, options.dump_after))
+    if options.check_passes:
+        from tfjs.verification.passes import PassCheck  # noqa: PLC0415
+
+        watches.append(PassCheck(model))
+
+    def watch(ident: str, numerics: Literal["exact", "reassociating"]) -> None:
+        for each in watches:
+            each(ident, numerics)
+
+    return optimize(
+        model,
+        numerics=options.numerics,
+        disabled=options.disable_passes,
+        watch=watch if watches else None,
+        by_rule=options.check_passes or not rule_ids().isdisjoint(options.dump_after),
+    )
+
+
+def _dumped(model: GraphModel, ident: str, path: Path, wanted: Collection[str]) -> None:
+    """Write a graph as text beside the output, where that is asked for after a pass or rule."""
+    if ident not in wanted:
+        return
+    from tfjs.ir.text import graph_text  # noqa: PLC0415
+
+    texts = map(graph_text, [model.graph, *model.functions.values()])
+    target = path.with_name(f"{path.name}.{ident.replace('/', '-')}.txt")
+    try:
+        target.write_text("\n".join(texts), encoding="utf-8")
+    except OSError as error:
+        raise ConversionError(f"cannot be written: {error.strerror}", where=str(target)) from None
 
 
 class Opened(NamedTuple):
@@ -486,6 +540,7 @@ def _converted(
         parameters=parameters,
         files=written.files,
         rewrites=written.rewrites,
+        optimizations=written.optimizations,
         notes=written.notes,
         verification=check.found if check is not None else None,
     )

@@ -39,6 +39,11 @@ class Writing(TypedDict, total=False):
     skip_op_check: bool
     strip_debug_ops: bool
     structured_outputs: bool
+    optimize: bool
+    numerics: Literal["exact", "reassociating"]
+    disable_passes: Sequence[str]
+    dump_after: Sequence[str]
+    check_passes: bool
     max_error: float | None
     progress: Callable[[int, int], None] | None
 

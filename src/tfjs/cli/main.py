@@ -156,6 +156,38 @@ class _Convert(click.Command):
     help="Let predict() of a graph model answer with an object by output name.",
 )
 @click.option(
+    "--optimize/--no-optimize",
+    default=True,
+    show_default=True,
+    help="Make a graph model one that TF.js runs faster.",
+)
+@click.option(
+    "--numerics",
+    type=click.Choice(["reassociating", "exact"]),
+    default="reassociating",
+    show_default=True,
+    help="What the optimizer may do: compute the same sums in another order, as batch "
+    "normalization within a convolution does, or only what is exact.",
+)
+@click.option(
+    "--disable-pass",
+    "disable_passes",
+    multiple=True,
+    metavar="ID",
+    help="Leave out a pass or rule of the optimizer, such as fuse/bias. May be repeated.",
+)
+@click.option(
+    "--dump-after",
+    multiple=True,
+    metavar="ID",
+    help="Write the graph as text into DEST.ID.txt after a pass or rule. May be repeated.",
+)
+@click.option(
+    "--check-passes",
+    is_flag=True,
+    help="Run the graph after each rule of the optimizer, and name the first that moves an answer.",
+)
+@click.option(
     "--verify",
     type=click.Choice(["numpy", "tfjs"]),
     default="numpy",

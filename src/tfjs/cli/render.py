@@ -30,6 +30,9 @@ def report_text(report: Report) -> str:
         shown = ", ".join(layers[:_LAYERS_SHOWN])
         more = f" and {len(layers) - _LAYERS_SHOWN} more" if len(layers) > _LAYERS_SHOWN else ""
         lines.append(_line("rewrote", f"{shown}{more}: {what}"))
+    if report.optimizations:
+        told = sorted(report.optimizations.items(), key=lambda item: (-item[1], item[0]))
+        lines.append(_line("optimized", ", ".join(f"{count} × {rule}" for rule, count in told)))
     lines += [_line("note", note) for note in report.notes]
     lines.append(_line("wrote", _wrote(report)))
     if report.ops:

@@ -73,6 +73,11 @@ class WriteOptions:
     skip_op_check: bool = False
     strip_debug_ops: bool = True
     structured_outputs: bool = False
+    optimize: bool = True
+    numerics: Literal["exact", "reassociating"] = "reassociating"
+    disable_passes: Sequence[str] = ()
+    dump_after: Sequence[str] = ()
+    check_passes: bool = False
     max_error: float | None = None
     check: Callable[[Path], None] = unchecked
     progress: Callable[[int, int], None] = _no_progress
@@ -100,6 +105,7 @@ class Written:
     Attributes:
         files: name and size in bytes of each file, in order.
         rewrites: what was expressed otherwise, with the layers or nodes that it concerns.
+        optimizations: how often each rule of the optimizer applied, by its id.
         notes: what was left out or deserves a word, one line each.
         inputs: name, dtype and shape of each input, in order.
         outputs: the same of each output.
@@ -108,6 +114,7 @@ class Written:
 
     files: list[tuple[str, int]]
     rewrites: dict[str, list[str]] = field(default_factory=dict)
+    optimizations: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tfjs.ir.graph import Graph, Node, Type, Value
 from tfjs.ir.tensor import Tensor
 from tfjs.ops.base import infer_types
+from tfjs.ops.definitions import built_definition
 
 
 class Builder:
@@ -60,7 +61,7 @@ class Builder:
         values = [self._value(item, like) for item in inputs]
         given = f"{self.name}/{name or op}"
         node = self.graph.add(op, values, attrs or {}, [], name=given, origin=self.origin)
-        found = infer_types(node)
+        found = infer_types(node, built_definition(op))
         node.outputs = [Value(node, index, type_) for index, type_ in enumerate(found)]
         self.made.append(node)
         return node.outputs

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -132,6 +132,19 @@ def _dtypes(arguments: Sequence[Argument], attrs: Mapping[str, Any]) -> list[str
 def definition(op: str) -> Definition | None:
     """The signature of one of TensorFlow's operations; None for one that it does not have."""
     return _parsed(op) if op in _table() else None
+
+
+@cache
+def built_definition(op: str) -> Definition | None:
+    """The signature of an operation that a graph for TF.js can be built of.
+
+    TF.js has a few that TensorFlow has not, under a name of their own or at all.
+    """
+    if op == "FusedDepthwiseConv2dNative":
+        return _parsed(f"_{op}")
+    if op == "Prelu":
+        return replace(_parsed("Maximum"), name=op)
+    return definition(op)
 
 
 def all_definitions() -> Iterator[Definition]:

@@ -6,7 +6,8 @@ up; what it does silently with a variable that the model itself changes is refus
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,6 +30,7 @@ _LISTS = {"Tin": True, "T": True, "output_shapes": False}
 _LOOPS = frozenset({"While", "StatelessWhile"})
 # Variables that one walk over the graph looks after.
 _AT_ONCE = 1 << 10
+_Item = TypeVar("_Item")
 
 
 def freeze(model: GraphModel) -> None:
@@ -83,44 +85,56 @@ def _pass_handles_on(model: GraphModel) -> None:
 
 
 def _pass_on(graph: Graph, node: Node, bodies: Iterable[Graph]) -> None:
+    is_loop = node.op in _LOOPS
     # If and Case take a predicate first, which no branch sees.
-    offset = 0 if node.op in _LOOPS else 1
-    handles = [i for i, value in enumerate(node.inputs) if value.node.op in HANDLES]
-    for index in reversed(handles):
-        handle = node.inputs[index].node
+    offset = 0 if is_loop else 1
+    passed = enumerate(node.inputs[offset:])
+    handles = {place: value.node for place, value in passed if value.node.op in HANDLES}
+    if handles:
         for body in bodies:
-            _take(body, index - offset, handle, is_loop=node.op in _LOOPS)
-        _drop_input(graph, node, index, index - offset, handle.output)
+            _take(body, handles, is_loop=is_loop)
+        _drop_inputs(graph, node, handles, offset)
 
 
-def _take(body: Graph, index: int, handle: Node, *, is_loop: bool) -> None:
-    parameter = body.inputs[index]
-    types = [value.type for value in handle.outputs]
-    own = body.add(handle.op, [], handle.attrs, types, name=handle.name, origin=handle.origin)
-    # The name tells which variable it is; a node of the body with that name gives way.
-    if own.name != handle.name:
-        body.rename(body.nodes[handle.name], f"{handle.name}_1")
-        body.rename(own, handle.name)
-    body.replace(parameter.output, own.output)
-    del body.inputs[index]
-    body.erase(parameter)
-    if is_loop and len(body.outputs) > index and body.outputs[index] is own.output:
-        del body.outputs[index]
-        del body.output_names[index]
+def _take(body: Graph, handles: dict[int, Node], *, is_loop: bool) -> None:
+    """Make the handles in the body, in place of its inputs at those places."""
+    parameters = [body.inputs[place] for place in handles]
+    passed = set()
+    for place, handle in reversed(handles.items()):
+        types = [value.type for value in handle.outputs]
+        own = body.add(handle.op, [], handle.attrs, types, name=handle.name, origin=handle.origin)
+        # The name tells which variable it is; a node of the body with that name gives way.
+        if own.name != handle.name:
+            body.rename(body.nodes[handle.name], f"{handle.name}_1")
+            body.rename(own, handle.name)
+        body.replace(body.inputs[place].output, own.output)
+        if is_loop and len(body.outputs) > place and body.outputs[place] is own.output:
+            passed.add(place)
+    body.inputs = _without(body.inputs, handles)
+    for parameter in parameters:
+        body.erase(parameter)
+    body.outputs = _without(body.outputs, passed)
+    body.output_names = _without(body.output_names, passed)
 
 
-def _drop_input(graph: Graph, node: Node, index: int, place: int, handle: Value) -> None:
-    graph.set_inputs(node, [value for i, value in enumerate(node.inputs) if i != index])
+def _drop_inputs(graph: Graph, node: Node, handles: Mapping[int, Node], offset: int) -> None:
+    predicate = node.inputs[:offset]
+    graph.set_inputs(node, [*predicate, *_without(node.inputs[offset:], handles)])
     is_loop = node.op in _LOOPS
     for name, of_inputs in _LISTS.items():
         found = node.attrs.get(name)
-        if isinstance(found, list) and len(found) > place and (of_inputs or is_loop):
-            node.attrs[name] = [item for i, item in enumerate(found) if i != place]
+        if isinstance(found, list) and (of_inputs or is_loop):
+            node.attrs[name] = _without(found, handles)
     if is_loop:
-        gone = node.outputs.pop(place)
-        graph.replace(gone, handle)
+        for place, handle in handles.items():
+            graph.replace(node.outputs[place], handle.output)
+        node.outputs = _without(node.outputs, handles)
         for number, value in enumerate(node.outputs):
             value.index = number
+
+
+def _without(items: Sequence[_Item], places: Container[int]) -> list[_Item]:
+    return [item for place, item in enumerate(items) if place not in places]
 
 
 # Values ------------------------------------------------------------------------------------------

@@ -142,18 +142,20 @@ def _inline(graph: Graph, model: GraphModel) -> None:
     waiting = deque(calls)
     added = 0
     wrapper = _wrapper(graph)
-    waiters = waiters_of(graph.nodes.values())
+    order = _Order(graph)
     while waiting:
         node = waiting.popleft()
         body = model.functions[node.attrs["f"].name]
         inlined = inline_body(graph, body, node.inputs, "" if node is wrapper else node.name)
-        for awaited, found in waiters_of(inlined.nodes).items():
-            waiters.setdefault(awaited, []).extend(found)
-        _replace_call(graph, node, inlined, waiters)
+        for old, new in zip(node.outputs, inlined.outputs, strict=True):
+            graph.replace(old, new)
+        order.replace(node, inlined)
+        graph.erase(node)
         waiting.extend(node for node in inlined.nodes if node.op in CALLS)
         added += len(inlined.nodes)
         if added > MOST_NODES:
             raise _too_many()
+    order.write()
 
 
 def _wrapper(graph: Graph) -> Node | None:
@@ -163,27 +165,50 @@ def _wrapper(graph: Graph) -> Node | None:
     return node if node is not None and node.op in CALLS else None
 
 
-def _replace_call(
-    graph: Graph, node: Node, inlined: Inlined, waiters: dict[Node, list[Node]]
-) -> None:
-    for old, new in zip(node.outputs, inlined.outputs, strict=True):
-        graph.replace(old, new)
-    # Who waited for the call waits for what it does, and its body for what the call waited for.
-    for other in waiters.pop(node, ()):
-        other.controls = [item for item in other.controls if item is not node]
-        _wait(other, inlined.targets, waiters)
-    if node.controls:
-        for added in inlined.nodes:
-            _wait(added, node.controls, waiters)
-    if node in graph.targets:
-        graph.targets = [item for item in graph.targets if item is not node] + inlined.targets
-    graph.erase(node)
+class _Order:
+    """What waits for what in a graph, and its targets, while calls are replaced.
 
+    Thousands of calls may be waited for by one node, or be targets: lists, searched for each of
+    them, would take quadratic time.
+    """
 
-def _wait(node: Node, others: Sequence[Node], waiters: dict[Node, list[Node]]) -> None:
-    node.controls = [*node.controls, *others]
-    for other in others:
-        waiters.setdefault(other, []).append(node)
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._targets = dict.fromkeys(graph.targets)
+        self._waiters = waiters_of(graph.nodes.values())
+        # Of nodes for which that has changed.
+        self._controls: dict[Node, dict[Node, None]] = {}
+
+    def replace(self, call: Node, inlined: Inlined) -> None:
+        """Who waited for a call waits for what it does, its body for what the call waited for."""
+        for awaited, found in waiters_of(inlined.nodes).items():
+            self._waiters.setdefault(awaited, []).extend(found)
+        for other in self._waiters.pop(call, ()):
+            self._of(other).pop(call, None)
+            self._wait(other, inlined.targets)
+        controls = list(self._controls.pop(call, call.controls))
+        if controls:
+            for added in inlined.nodes:
+                self._wait(added, controls)
+        if call in self._targets:
+            del self._targets[call]
+            self._targets.update(dict.fromkeys(inlined.targets))
+
+    def write(self) -> None:
+        """Tell the graph."""
+        self._graph.targets = list(self._targets)
+        for node, controls in self._controls.items():
+            node.controls = list(controls)
+
+    def _of(self, node: Node) -> dict[Node, None]:
+        if node not in self._controls:
+            self._controls[node] = dict.fromkeys(node.controls)
+        return self._controls[node]
+
+    def _wait(self, node: Node, others: Sequence[Node]) -> None:
+        self._of(node).update(dict.fromkeys(others))
+        for other in others:
+            self._waiters.setdefault(other, []).append(node)
 
 
 def _refer(node: Node, old: FuncRef, name: str) -> None:

@@ -1,0 +1,1 @@
+"""Making graphs that TF.js runs faster, without changing what they compute."""

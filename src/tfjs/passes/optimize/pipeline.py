@@ -1,0 +1,128 @@
+"""The passes of the optimizer, in order, with the reasons for the order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from tfjs.errors import UsageError
+from tfjs.ir.graph import Graph, GraphModel
+from tfjs.passes.optimize import fusion, scales
+from tfjs.passes.optimize.engine import Numerics, Rule, apply
+
+# Told which pass or rule has just been applied, and what that may do to the numbers.
+Watch = Callable[[str, Numerics], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Rules that are applied together.
+
+    Attributes:
+        id: what users call it.
+        rules: its rules; the first that takes a node is applied.
+        why: what it is for, and why it stands where it does.
+    """
+
+    id: str
+    rules: tuple[Rule, ...]
+    why: str
+
+
+PASSES = (
+    Pass(
+        "fuse",
+        (*scales.RULES.all, *fusion.RULES.all),
+        "A bias must be part of its convolution before a scale behind it can be, and both before "
+        "an activation is: the roots are looked at in the order of the graph, so one pass does it.",
+    ),
+)
+
+
+def known_ids() -> list[str]:
+    """The ids of all passes and rules."""
+    return list(dict.fromkeys(ident for entry in PASSES for ident in _ids(entry)))
+
+
+def rule_ids() -> set[str]:
+    """The ids of all rules."""
+    return {rule.id for entry in PASSES for rule in entry.rules}
+
+
+def _ids(entry: Pass) -> list[str]:
+    return [entry.id, *(rule.id for rule in entry.rules)]
+
+
+def check_ids(ids: Collection[str]) -> None:
+    """Refuse what is neither a pass nor a rule.
+
+    Raises:
+        UsageError: one is neither.
+    """
+    for ident in ids:
+        if ident not in known_ids():
+            raise UsageError(
+                f"there is no pass or rule {ident!r}", hint=f"there are {', '.join(known_ids())}"
+            )
+
+
+def optimize(
+    model: GraphModel,
+    *,
+    numerics: Numerics = "reassociating",
+    disabled: Collection[str] = (),
+    watch: Watch | None = None,
+    by_rule: bool = False,
+) -> Counter[str]:
+    """Make a graph one that TF.js runs faster, in place.
+
+    Args:
+        model: a graph that TF.js runs: folded, without calls, variables and control inputs.
+        numerics: "exact" leaves out what computes the same sums in another order.
+        disabled: ids of passes and rules to leave out.
+        watch: called after each pass.
+        by_rule: apply each rule for itself, and call `watch` after each.
+
+    Returns:
+        How often each rule applied, by its id.
+
+    Raises:
+        UsageError: an id is of no pass or rule.
+    """
+    check_ids(disabled)
+    hits: Counter[str] = Counter()
+    graphs = [model.graph, *model.functions.values()]
+    for ident, rules in _steps(numerics, disabled, by_rule=by_rule):
+        for graph in graphs:
+            apply(graph, rules, hits)
+        if watch is not None:
+            watch(ident, _numerics(rules))
+    return hits
+
+
+def _steps(
+    numerics: Numerics, disabled: Collection[str], *, by_rule: bool
+) -> Iterator[tuple[str, list[Rule]]]:
+    for entry in PASSES:
+        rules = [
+            rule
+            for rule in entry.rules
+            if rule.id not in disabled and numerics in (rule.numerics, "reassociating")
+        ]
+        if entry.id in disabled or not rules:
+            continue
+        if by_rule:
+            yield from ((rule.id, [rule]) for rule in rules)
+        else:
+            yield entry.id, rules
+
+
+def _numerics(rules: Collection[Rule]) -> Numerics:
+    every = all(rule.numerics == "exact" for rule in rules)
+    return "exact" if every else "reassociating"
+
+
+def node_count(graph: Graph) -> int:
+    """The nodes that are run: all but constants and inputs."""
+    return sum(node.op not in ("Const", "Placeholder") for node in graph.nodes.values())

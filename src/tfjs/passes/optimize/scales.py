@@ -1,0 +1,126 @@
+"""Scales and shifts of channels, batch normalization above all, into the weights before them.
+
+A product of sums is a sum of products: the same numbers but for rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfjs.ir.graph import Node, Value, constant_of
+from tfjs.ir.tensor import Array, DerivedTensor, QuantizedTensor, Tensor
+from tfjs.passes.optimize.engine import Match, Rules
+from tfjs.passes.optimize.fusion import FUSED, channels, channels_of, fused, is_float, last
+
+RULES = Rules()
+
+_BIAS = [b"BiasAdd"]
+_EPSILON = 1e-4
+
+
+@RULES.rule(
+    "fold/batch-norm",
+    "FusedBatchNorm",
+    "FusedBatchNormV2",
+    "FusedBatchNormV3",
+    numerics="reassociating",
+)
+def batch_norm(node: Node, match: Match) -> Sequence[Value] | None:
+    """A batch normalization behind a convolution or product."""
+    if node.attrs.get("is_training", True) or not last(node):
+        return None
+    if any(value.uses or match.graph.is_output(value) for value in node.outputs[1:]):
+        return None
+    product = _product(node.inputs[0], match)
+    told = [channels_of(value, node.inputs[0]) for value in node.inputs[1:]]
+    if product is None or any(numbers is None for numbers in told):
+        return None
+    scale, offset, mean, variance = (
+        np.asarray(numbers, np.float64) for numbers in told if numbers is not None
+    )
+    with np.errstate(all="ignore"):
+        factor = scale / np.sqrt(variance + float(node.attrs.get("epsilon", _EPSILON)))
+        shift = offset - mean * factor
+    made = _scaled(match, product, factor, shift)
+    # Nobody reads the statistics.
+    return None if made is None else [made] * len(node.outputs)
+
+
+@RULES.rule("fold/scale", "Mul", "RealDiv", "Div", numerics="reassociating")
+def scale(node: Node, match: Match) -> Sequence[Value] | None:
+    """A scale, or a divisor, of one number a channel behind a convolution or product."""
+    first, second = node.inputs
+    if node.op == "Mul" and channels_of(second, first) is None:
+        first, second = second, first
+    product, numbers = _product(first, match), channels_of(second, first)
+    if product is None or numbers is None:
+        return None
+    with np.errstate(all="ignore"):
+        factor = numbers.astype(np.float64) if node.op == "Mul" else 1 / numbers.astype(np.float64)
+    made = _scaled(match, product, factor, None)
+    return None if made is None else [made]
+
+
+@RULES.rule("fold/shift", "Add", "AddV2", "Sub", numerics="reassociating")
+def shift(node: Node, match: Match) -> Sequence[Value] | None:
+    """A shift of one number a channel behind a bias."""
+    first, second = node.inputs
+    if node.op != "Sub" and channels_of(second, first) is None:
+        first, second = second, first
+    product, numbers = match.inner(first, *FUSED.values()), channels_of(second, first)
+    if product is None or numbers is None or product.attrs.get("fused_ops") != _BIAS:
+        return None
+    sign = -1.0 if node.op == "Sub" else 1.0
+    made = _scaled(match, product, np.ones(1), sign * numbers.astype(np.float64))
+    return None if made is None else [made]
+
+
+def _product(value: Value, match: Match) -> Node | None:
+    """A convolution or product, alone or with a bias, whose weights are constants."""
+    product = match.inner(value, *FUSED, *FUSED.values())
+    if product is None or not is_float(product) or not last(product):
+        return None
+    if product.op in FUSED.values() and product.attrs.get("fused_ops") != _BIAS:
+        return None
+    return product
+
+
+def _scaled(match: Match, product: Node, factor: Array, shift: Array | None) -> Value | None:
+    """A convolution or product times a factor a channel, plus a shift a channel."""
+    weights, size = constant_of(product.inputs[1]), channels(product)
+    bias = constant_of(product.inputs[2]) if len(product.inputs) > 2 else None
+    if weights is None or size is None or isinstance(weights, QuantizedTensor):
+        return None
+    if len(product.inputs) > 2 and bias is None:
+        return None
+    try:
+        factor = np.broadcast_to(factor, (size,))
+        moved = np.zeros(size) if shift is None else np.broadcast_to(shift, (size,))
+    except ValueError:  # more numbers than channels: the shapes do not go together
+        return None
+    if not (np.isfinite(factor).all() and np.isfinite(moved).all()):
+        return None
+    made = product.inputs[1]
+    if (factor != 1).any():
+        made = match.constant(_times(weights, _laid(product, weights, factor)))
+    if bias is not None:
+        moved = moved + bias.array().astype(np.float64) * factor
+    elif shift is None:
+        return match.op(product.op, product.inputs[0], made, attrs=product.attrs)
+    given = match.constant(moved.astype(np.float32))
+    return fused(match, product, made, given)
+
+
+def _laid(product: Node, weights: Tensor, factor: Array) -> Array:
+    """A factor a channel, laid along the axes of the weights that make the channels."""
+    if "MatMul" in product.op:
+        return factor.reshape((-1, 1)) if product.attrs.get("transpose_b") else factor
+    return factor.reshape(weights.shape[2:4]) if "Depthwise" in product.op else factor
+
+
+def _times(weights: Tensor, factor: Array) -> Tensor:
+    """Weights times a factor, computed when they are written."""
+    narrow = factor.astype(np.float32)
+    return DerivedTensor("float32", weights.shape, lambda: weights.array() * narrow)
