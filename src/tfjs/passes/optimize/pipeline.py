@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfjs.errors import UsageError
 from tfjs.ir.graph import Graph, GraphModel
-from tfjs.passes.optimize import fusion, scales
+from tfjs.passes.optimize import contraction, fusion, recognise, scales, sharing, tidy
 from tfjs.passes.optimize.engine import Numerics, Rule, apply
 
 # Told which pass or rule has just been applied, and what that may do to the numbers.
@@ -17,25 +17,42 @@ Watch = Callable[[str, Numerics], None]
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Rules that are applied together.
+    """Rules that are applied together, or one walk over the graph.
 
     Attributes:
         id: what users call it.
-        rules: its rules; the first that takes a node is applied.
         why: what it is for, and why it stands where it does.
+        rules: its rules; the first that takes a node is applied.
+        walk: what it does instead; exact.
     """
 
     id: str
-    rules: tuple[Rule, ...]
     why: str
+    rules: tuple[Rule, ...] = ()
+    walk: Callable[[Graph, Counter[str]], None] | None = None
 
 
 PASSES = (
     Pass(
+        "tidy",
+        "What other rules look for then stands side by side.",
+        rules=tuple(tidy.RULES.all),
+    ),
+    Pass(
+        "share",
+        "Of two equal branches one is left for the rules that follow.",
+        walk=sharing.share,
+    ),
+    Pass(
+        "recognise",
+        "An activation is one operation before it can become part of a convolution.",
+        rules=(*recognise.RULES.all, *contraction.RULES.all),
+    ),
+    Pass(
         "fuse",
-        (*scales.RULES.all, *fusion.RULES.all),
         "A bias must be part of its convolution before a scale behind it can be, and both before "
         "an activation is: the roots are looked at in the order of the graph, so one pass does it.",
+        rules=(*scales.RULES.all, *fusion.RULES.all),
     ),
 )
 
@@ -93,29 +110,30 @@ def optimize(
     check_ids(disabled)
     hits: Counter[str] = Counter()
     graphs = [model.graph, *model.functions.values()]
-    for ident, rules in _steps(numerics, disabled, by_rule=by_rule):
+    for step in _steps(numerics, disabled, by_rule=by_rule):
         for graph in graphs:
-            apply(graph, rules, hits)
+            if step.walk is None:
+                apply(graph, step.rules, hits)
+            else:
+                step.walk(graph, hits)
         if watch is not None:
-            watch(ident, _numerics(rules))
+            watch(step.id, _numerics(step.rules))
     return hits
 
 
-def _steps(
-    numerics: Numerics, disabled: Collection[str], *, by_rule: bool
-) -> Iterator[tuple[str, list[Rule]]]:
+def _steps(numerics: Numerics, disabled: Collection[str], *, by_rule: bool) -> Iterator[Pass]:
     for entry in PASSES:
-        rules = [
+        rules = tuple(
             rule
             for rule in entry.rules
             if rule.id not in disabled and numerics in (rule.numerics, "reassociating")
-        ]
-        if entry.id in disabled or not rules:
+        )
+        if entry.id in disabled:
             continue
-        if by_rule:
-            yield from ((rule.id, [rule]) for rule in rules)
-        else:
-            yield entry.id, rules
+        if by_rule and rules:
+            yield from (Pass(rule.id, entry.why, (rule,)) for rule in rules)
+        elif rules or entry.walk is not None:
+            yield replace(entry, rules=rules)
 
 
 def _numerics(rules: Collection[Rule]) -> Numerics:
