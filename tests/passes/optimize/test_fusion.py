@@ -104,7 +104,8 @@ def test_an_activation(fused: str, step: str, biased: bool) -> None:
         ended(CONV, f"y = AddV2(c, c) {{T: float32}} -> {OF_CONV}"),
         ended(
             CONV,
-            "p = Const() {dtype: float32, value: tensor(float32[4, 1]: 1, 2, 3, 4)} -> float32[4, 1]",
+            "p = Const() {dtype: float32, value: tensor(float32[4, 1]: 1, 2, 3, 4)}"
+            " -> float32[4, 1]",
             f"y = AddV2(c, p) {{T: float32}} -> {OF_CONV}",
         ),
         ended(
@@ -143,7 +144,8 @@ def test_the_name_and_the_origin_are_those_of_the_last() -> None:
 
 PADDED = (
     f"{X}{WEIGHTS}"
-    "p = Const() {dtype: int32, value: tensor(int32[4, 2]: 0, 0, 1, 0, 2, 1, 0, 0)} -> int32[4, 2]\n"
+    "p = Const() {dtype: int32, value: tensor(int32[4, 2]: 0, 0, 1, 0, 2, 1, 0, 0)}"
+    " -> int32[4, 2]\n"
     "z = Const() {dtype: float32, value: tensor(float32[]: 0)} -> float32[]\n"
 )
 VALID = CONV_ATTRS.replace("SAME", "VALID")
