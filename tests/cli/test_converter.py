@@ -244,7 +244,7 @@ class TestPairs:
 
     @pytest.mark.parametrize(
         ("output", "format_"),
-        [("keras_saved_model", "saved-model"), ("tfjs_graph_model", "tfjs-graph")],
+        [("keras_saved_model", "keras-saved-model"), ("tfjs_graph_model", "tfjs-graph")],
     )
     def test_layers_become_graphs(
         self,

@@ -14,6 +14,9 @@ from tfjs.layers.ports import inputs_of, outputs_of
 from tfjs.layers.registry import is_operation, spec_of
 from tfjs.layers.successors import with_successors
 
+# The last release whose files both tf_keras and Keras 3 have been reading ever since.
+KERAS_VERSION = "2.15.0"
+
 
 class Progress:
     """Tells a callback how many bytes of weights are written, and how many there are.

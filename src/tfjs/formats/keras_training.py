@@ -60,11 +60,6 @@ def compile_config(training: Training, target: Target) -> tuple[Config | None, l
     except _UnknownError as error:
         return None, [f"compile configuration left out: {_TARGETS[target]} has no {error}"]
     notes: list[str] = []
-    if result["optimizer"]["class_name"].startswith("Custom>"):
-        notes.append(
-            "the optimizer is one that Keras 3 loads from HDF5 with default arguments; tf_keras "
-            "has them all"
-        )
     for key in ("metrics", "weighted_metrics"):
         try:
             result[key] = _each(told.get(key), lambda value: _metric(value, target))
@@ -72,6 +67,23 @@ def compile_config(training: Training, target: Target) -> tuple[Config | None, l
             result[key] = None
             notes.append(f"{key} left out: {_TARGETS[target]} has no {error}")
     return result, notes
+
+
+def training_config(training: Training | None, notes: list[str]) -> Config | None:
+    """The `training_config` of Keras 2's files; None where there is nothing to tell.
+
+    Args:
+        training: what the model was compiled with.
+        notes: gets what was left out and why.
+    """
+    if training is None:
+        return None
+    config, problems = compile_config(training, "keras2")
+    notes += problems
+    if config is None:
+        return None
+    optimizer = config.pop("optimizer")
+    return {**config, "optimizer_config": optimizer}
 
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:

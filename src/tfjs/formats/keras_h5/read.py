@@ -78,7 +78,8 @@ def _origin(file: Hdf5File, attributes: dict[str, Any]) -> tuple[str | None, str
 def _json(text: Any, where: str, attribute: str) -> Any:
     if not isinstance(text, str):
         raise CorruptFileError(f"its attribute {attribute} is no text", where=where)
-    return parse_json(text.encode("utf-8", "surrogatepass"), where=f"{where}, {attribute}")
+    data = text.encode("utf-8", "surrogatepass")
+    return parse_json(data, where=f"{where}, {attribute}", by_python=True)
 
 
 def _training(file: Hdf5File, text: Any) -> Training | None:

@@ -9,14 +9,11 @@ from tfjs.formats.base import Content, WriteOptions, Written
 from tfjs.formats.hdf5 import Hdf5Writer
 from tfjs.formats.keras_legacy import MODEL_WEIGHTS, legacy_weights, write_layers, write_named
 from tfjs.formats.keras_matching import StoredWeight
-from tfjs.formats.keras_target import Progress, keras_model, refuse_options, report
-from tfjs.formats.keras_training import compile_config
+from tfjs.formats.keras_target import KERAS_VERSION, Progress, keras_model, refuse_options, report
+from tfjs.formats.keras_training import training_config
 from tfjs.io.atomic import atomic_file
 from tfjs.ir.layers_model import Config, Training
 from tfjs.layers.dialects.write import ConfigWriter
-
-# The last release whose `.h5` files both tf_keras and Keras 3 have been reading ever since.
-KERAS_VERSION = "2.15.0"
 
 
 def write(content: Content, path: Path, options: WriteOptions) -> Written:
@@ -32,7 +29,12 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     writer = ConfigWriter("keras2")
     config = writer.write(model)
     layers = legacy_weights(model)
-    training = _training(model.training, notes)
+    training = training_config(model.training, notes)
+    if training and training["optimizer_config"]["class_name"].startswith("Custom>"):
+        notes.append(
+            "the optimizer is one that Keras 3 loads from HDF5 with default arguments; tf_keras "
+            "has them all"
+        )
     state = _state(model.training, notes) if training else []
     tensors = [item.tensor for layer in layers for item in layer.weights]
     progress = Progress([*tensors, *(item.tensor for item in state)], options.progress)
@@ -60,17 +62,6 @@ def _attributes(file: Hdf5Writer, config: Config, training: Config | None) -> No
 
 def _dump(value: Config) -> str:
     return json.dumps(value, separators=(",", ":"))
-
-
-def _training(training: Training | None, notes: list[str]) -> Config | None:
-    if training is None:
-        return None
-    config, problems = compile_config(training, "keras2")
-    notes += problems
-    if config is None:
-        return None
-    optimizer = config.pop("optimizer")
-    return {**config, "optimizer_config": optimizer}
 
 
 def _state(training: Training | None, notes: list[str]) -> list[StoredWeight]:

@@ -6,7 +6,7 @@ those that TensorFlow gives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,18 +21,16 @@ _STRING = Type("string", ())
 _V2 = 2  # SaverDef.V2, of tensor bundles
 
 
-def add_saver(graph: Graph, variables: dict[str, Tensor], meta_graph: Any) -> None:
+def add_saver(graph: Graph, keys: Mapping[str, str], meta_graph: Any) -> None:
     """Add what saves and restores variables to a graph, and name it in a MetaGraphDef.
 
     Args:
-        graph: the graph; each variable is made by a VarHandleOp of its name.
-        variables: their values; the names are their keys in the checkpoint.
-        meta_graph: gets the SaverDef and the collections of variables.
+        graph: the graph; each variable is made by a VarHandleOp.
+        keys: their keys in the checkpoint by the names of these nodes.
+        meta_graph: gets the SaverDef.
     """
-    handles = [graph.nodes[name] for name in sorted(variables)]
-    if not handles:
-        return
-    nodes = _Nodes(graph)
+    handles = [graph.nodes[name] for name in sorted(keys)]
+    nodes = _Nodes(graph, keys)
     prefix = nodes.prefix()
     save, restore = nodes.save(prefix, handles), nodes.restore(prefix, handles)
     meta_graph.saver_def.filename_tensor_name = f"{prefix.node.name}:0"
@@ -41,6 +39,18 @@ def add_saver(graph: Graph, variables: dict[str, Tensor], meta_graph: Any) -> No
     meta_graph.saver_def.max_to_keep = 5
     meta_graph.saver_def.keep_checkpoint_every_n_hours = 10000.0
     meta_graph.saver_def.version = _V2
+
+
+def add_collections(graph: Graph, variables: Mapping[str, Tensor], meta_graph: Any) -> None:
+    """List variables as TensorFlow 1 does, with what gives each its first value.
+
+    Args:
+        graph: the graph; each variable is made by a VarHandleOp of its name, and is read.
+        variables: their values.
+        meta_graph: gets the collections.
+    """
+    nodes = _Nodes(graph, {})
+    handles = [graph.nodes[name] for name in sorted(variables)]
     for handle in handles:
         data = nodes.variable(handle, variables[handle.name]).SerializeToString(deterministic=True)
         trainable = handle.attrs["dtype"] in FLOATS
@@ -51,8 +61,9 @@ def add_saver(graph: Graph, variables: dict[str, Tensor], meta_graph: Any) -> No
 class _Nodes:
     """Adds nodes to a graph, in a scope of their own."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, keys: Mapping[str, str]) -> None:
         self._graph = graph
+        self._keys = keys
         taken = {name.partition("/")[0] for name in graph.nodes}
         count = 0
         self._scope = _SCOPE
@@ -73,14 +84,18 @@ class _Nodes:
             self._add("ReadVariableOp", [handle.output], {"dtype": dtype}, f"Read_{index}").output
             for index, (handle, dtype) in enumerate(zip(handles, dtypes, strict=True))
         ]
-        inputs = [prefix, *self._names(handles, "SaveV2"), *values]
-        saved = self._add("SaveV2", inputs, {"dtypes": dtypes}, "SaveV2", [])
+        saved = []
+        if handles:
+            inputs = [prefix, *self._names(handles, "SaveV2"), *values]
+            saved.append(self._add("SaveV2", inputs, {"dtypes": dtypes}, "SaveV2", []))
         done = self._add("Identity", [prefix], {"T": "string"}, "control_dependency", [_STRING])
-        done.controls = [saved]
+        done.controls = saved
         return done
 
     def restore(self, prefix: Value, handles: Sequence[Node]) -> Node:
         """What sets all variables."""
+        if not handles:
+            return self._add("NoOp", [], {}, "restore_all", [])
         dtypes = [handle.attrs["dtype"] for handle in handles]
         inputs = [prefix, *self._names(handles, "RestoreV2")]
         types = [Type(dtype) for dtype in dtypes]
@@ -133,7 +148,7 @@ class _Nodes:
 
     def _names(self, handles: Sequence[Node], scope: str) -> tuple[Value, Value]:
         """The keys of variables, and that they are whole."""
-        names = [handle.name.encode() for handle in handles]
+        names = [self._keys[handle.name].encode() for handle in handles]
         shape = (len(names),)
         return (
             self._texts(names, f"{scope}/tensor_names", shape),

@@ -2,7 +2,9 @@
 
 The form is that of TensorFlow 1, one graph whose values the signatures name: TensorFlow 1 and 2,
 TF Serving and TFLite's converter take it, and it asks for no objects of Python behind the graph
-(tensorflow/python/saved_model/{builder_impl,load_v1_in_v2}.py, tensorflow/cc/saved_model).
+(tensorflow/python/saved_model/{builder_impl,load_v1_in_v2}.py, tensorflow/cc/saved_model). A model
+of layers that Keras 2 can have back is in the form of TensorFlow 2, with Keras's objects; see
+`keras`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from tfjs.formats.graph_proto import dtype_number, fill_graph_def
 from tfjs.formats.keras_target import Progress, refuse_options
 from tfjs.formats.meta_graph import BINARY, TEXT
 from tfjs.formats.saved_model.assembly import Assembly, Ports
-from tfjs.formats.saved_model.saver import add_saver
+from tfjs.formats.saved_model.keras import KerasParts
+from tfjs.formats.saved_model.keras_objects import CannotCarry
+from tfjs.formats.saved_model.saver import add_collections, add_saver
 from tfjs.formats.signature_def import INIT_OP
 from tfjs.formats.tensor_proto import encoded, shape_proto
 from tfjs.io.atomic import atomic_folder
@@ -27,20 +31,24 @@ from tfjs.io.paths import inside
 from tfjs.ir.graph import Graph, GraphModel, Node, Value
 from tfjs.ir.tensor import Tensor
 from tfjs.passes.to_tensorflow import store_constants
+from tfjs.wire.bundle import OBJECT_GRAPH_KEY
 from tfjs.wire.bundle_write import BundleWriter
 from tfjs.wire.protobuf import message_class
 
 _USUAL = "serving_default"
 _METHOD = "tensorflow/serving/predict"
 _TAG = "serve"
-_ASSETS, _VARIABLES = "assets", "variables"
+_ASSETS, _VARIABLES, _METADATA = "assets", "variables", "keras_metadata.pb"
 # What TensorFlow and Keras put into the folder of a SavedModel.
-_OURS = frozenset({BINARY, TEXT, _ASSETS, _VARIABLES, "fingerprint.pb", "keras_metadata.pb"})
+_OURS = frozenset({BINARY, TEXT, _ASSETS, _VARIABLES, "fingerprint.pb", _METADATA})
 _LARGEST = (2 << 30) - 1  # protobuf's own limit
 
 
 def write(content: Content, path: Path, options: WriteOptions) -> Written:
     """Write a graph as the signature `serving_default` of a SavedModel in the folder `path`.
+
+    Where it was made from layers that Keras 2 can have, Keras loads a model of layers from it; else
+    a note says why not.
 
     Raises:
         UsageError: the path is a file, or an option that SavedModels cannot have.
@@ -49,7 +57,15 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
     """
     if not isinstance(content, GraphModel):
         raise UnsupportedError("the source is no graph")
-    return write_signatures({_USUAL: content}, path, options)
+    if content.layers is None:
+        return write_signatures({_USUAL: content}, path, options)
+    try:
+        keras = KerasParts(content, content.layers)
+    except CannotCarry as why:
+        written = write_signatures({_USUAL: content}, path, options)
+        written.notes.append(f"without Keras metadata, Keras loads no layers from it: {why}")
+        return written
+    return _write({_USUAL: content}, path, options, keras)
 
 
 def write_signatures(
@@ -73,6 +89,12 @@ def write_signatures(
             have one name, or the graph is larger than 2 GB.
         ConversionError: two keys are the same, or the system refused the write.
     """
+    return _write(models, path, options, None)
+
+
+def _write(
+    models: Mapping[str, GraphModel], path: Path, options: WriteOptions, keras: KerasParts | None
+) -> Written:
     refuse_options(options, "SavedModels")
     _check_keys(models)
     notes = [
@@ -83,20 +105,27 @@ def write_signatures(
     assets = _all_assets(models.values())
     assembly = Assembly()
     for key, model in models.items():
-        store_constants(model)
+        if keras is None:
+            store_constants(model)
         _check_variables(model)
         assembly.add(key, model)
-    variables, message = assembly.variables, _message(assembly, assets)
-    progress = Progress(variables.values(), options.progress)
+    message, stored = _message(assembly, assets, keras), _stored(assembly, keras)
+    progress = Progress([tensor for _, tensor in stored.values()], options.progress)
     placing = atomic_folder(path, replaces=_OURS.__contains__, check=options.check, last=BINARY)
     with placing as folder:
         files = _write_message(message, folder)
-        if variables:
-            files += _write_variables(assembly.graph, variables, folder / _VARIABLES, progress)
+        if keras is not None:
+            files += _write_bytes(folder / _METADATA, keras.metadata())
+        if stored or keras is not None:
+            objects = None if keras is None else keras.checkpoint()
+            files += _write_variables(stored, objects, folder / _VARIABLES, progress)
         files += _write_assets(assets, folder / _ASSETS)
     ports = next(iter(assembly.signatures.values()))
     return Written(
-        files=files, notes=notes, inputs=_ports(ports.inputs), outputs=_ports(ports.outputs)
+        files=files,
+        notes=notes if keras is None else [*notes, *keras.notes],
+        inputs=_ports(ports.inputs),
+        outputs=_ports(ports.outputs),
     )
 
 
@@ -137,12 +166,17 @@ def _check_variables(model: GraphModel) -> None:
 # The message -------------------------------------------------------------------------------------
 
 
-def _message(assembly: Assembly, assets: Mapping[str, Path]) -> Any:
+def _message(assembly: Assembly, assets: Mapping[str, Path], keras: KerasParts | None) -> Any:
     message: Any = message_class("tensorflow.SavedModel")(saved_model_schema_version=1)
     meta_graph = message.meta_graphs.add()
     meta_graph.meta_info_def.tags.append(_TAG)
     meta_graph.meta_info_def.stripped_default_attrs = True
-    add_saver(assembly.graph, assembly.variables, meta_graph)
+    if keras is not None:
+        keys = keras.fill(meta_graph, assembly, _USUAL)
+        add_saver(assembly.graph, keys, meta_graph)
+    elif assembly.variables:
+        add_saver(assembly.graph, {name: name for name in assembly.variables}, meta_graph)
+        add_collections(assembly.graph, assembly.variables, meta_graph)
     for key, ports in assembly.signatures.items():
         _fill_signature(meta_graph.signature_def[key], ports)
     if assembly.fills:
@@ -173,21 +207,37 @@ def _write_message(message: Any, folder: Path) -> list[tuple[str, int]]:
         raise UnsupportedError(
             f"the graph has {size} bytes without its variables, a {BINARY} holds {_LARGEST}"
         )
-    data = message.SerializeToString(deterministic=True)
-    (folder / BINARY).write_bytes(data)
-    return [(BINARY, len(data))]
+    return _write_bytes(folder / BINARY, message.SerializeToString(deterministic=True))
+
+
+def _write_bytes(file: Path, data: bytes) -> list[tuple[str, int]]:
+    file.write_bytes(data)
+    return [(file.name, len(data))]
 
 
 # Variables ---------------------------------------------------------------------------------------
 
 
+def _stored(assembly: Assembly, keras: KerasParts | None) -> dict[str, tuple[str, Tensor]]:
+    """Dtype and values of all variables by their keys in the checkpoint."""
+    if keras is not None:
+        return {key: (tensor.dtype, tensor) for key, tensor in keras.variables().items()}
+    nodes, variables = assembly.graph.nodes, assembly.variables
+    return {name: (str(nodes[name].attrs["dtype"]), variables[name]) for name in variables}
+
+
 def _write_variables(
-    graph: Graph, variables: Mapping[str, Tensor], folder: Path, progress: Progress
+    stored: Mapping[str, tuple[str, Tensor]],
+    objects: bytes | None,
+    folder: Path,
+    progress: Progress,
 ) -> list[tuple[str, int]]:
     folder.mkdir()
     with BundleWriter(folder / _VARIABLES) as bundle:
-        for name in sorted(variables):
-            tensor, dtype = variables[name], str(graph.nodes[name].attrs["dtype"])
+        if objects is not None:
+            bundle.add_strings(OBJECT_GRAPH_KEY, (), [objects])
+        for name in sorted(stored):
+            dtype, tensor = stored[name]
             if dtype == "string":
                 bundle.add_strings(name, tensor.shape, tensor.array().reshape(-1).tolist())
                 continue

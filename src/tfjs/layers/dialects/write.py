@@ -42,6 +42,7 @@ _TARGETS = {"keras2": "Keras 2 HDF5", "keras3": "Keras 3", "tfjs": "TF.js"}
 _MEANINGFUL_NONE = frozenset({"merge_mode"})
 # Keras 3 takes the text for the name of a function when it reads HDF5; left out at its default.
 _MISREAD = {"score_mode": "dot"}
+_LOOKUPS = frozenset({"IntegerLookup", "StringLookup"})
 # Keys that releases of Keras 3 before 3.9 refuse; left out at their defaults.
 _NEW = frozenset({"renorm", "renorm_momentum", "use_gate"})
 
@@ -135,8 +136,7 @@ class ConfigWriter:
             return entry
         config = {"name": layer.name, **self._config(layer)}
         if self.dialect == "keras3":
-            package = layer.module if is_operation(layer) else "keras.layers"
-            registered = None
+            package, registered = self._package(layer), None
             if spec_of(layer) is None:
                 package, registered = layer.module, layer.registered_name or layer.class_name
             return {
@@ -146,6 +146,14 @@ class ConfigWriter:
                 "registered_name": registered,
             }
         return {"class_name": layer.class_name, "config": config}
+
+    @staticmethod
+    def _package(layer: Layer) -> str | None:
+        """The module in which Keras 3 looks for a class."""
+        if is_operation(layer):
+            return layer.module
+        found = facts("keras3")["layers"].get(layer.class_name, {}).get("module", "keras.layers")
+        return str(found)
 
     def _config(self, layer: Layer) -> Config:
         spec = spec_of(layer)
@@ -170,6 +178,9 @@ class ConfigWriter:
             if self._leaves_out(layer, spec, key, own, value):
                 continue
             config[own] = self._value(layer, key, value)
+        lookup = self.dialect == "keras2" and layer.class_name in _LOOKUPS
+        if lookup and config.get("output_mode") == "int":
+            config["dtype"] = "int64"  # Keras 2 takes no other, and Keras 3 tells another
         return {**config, **self._children(layer)}
 
     def _leaves_out(self, layer: Layer, spec: LayerSpec, key: str, own: str, value: Any) -> bool:
@@ -309,13 +320,14 @@ class ConfigWriter:
             triple = self._triple(value, nested)
             return triple if self.dialect == "keras3" else [triple]
         if isinstance(value, dict):
-            return {key: self._references(item, nested) for key, item in value.items()}
-        return [
-            self._triple(item, nested)
-            if isinstance(item, TensorRef)
-            else self._references(item, nested)
-            for item in value
-        ]
+            return {key: self._reference(item, nested) for key, item in value.items()}
+        return [self._reference(item, nested) for item in value]
+
+    def _reference(self, value: Structure, nested: set[str]) -> Any:
+        """One of several: a list around it would be one more."""
+        if isinstance(value, TensorRef):
+            return self._triple(value, nested)
+        return self._references(value, nested)
 
     def _refuse(self, layer: Layer, why: str) -> None:
         self._problems.append(f"{layer.name} ({layer.class_name}): {why}")
