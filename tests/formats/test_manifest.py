@@ -23,7 +23,7 @@ from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import ConversionError, UnsupportedError, UsageError
 from tfjs.formats.base import QuantizationMap
 from tfjs.formats.manifest import read_manifest, write_weights
-from tfjs.io.files import FileSpan
+from tfjs.io.files import CHUNK, FileSpan
 from tfjs.io.json import write_json
 from tfjs.ir.tensor import (
     Array,
@@ -196,9 +196,36 @@ def test_progress(tmp_path: Path) -> None:
     groups = [group(a=np.zeros(1 << 20, "f4")), group(b=np.zeros(10, "f4"))]
     write(groups, tmp_path, quantize={"uint16": ["b"]}, progress=lambda *x: told.append(x))
     total = (4 << 20) + 20
-    assert told[0] == (1 << 20, total)
+    assert told[0] == (CHUNK, total)
     assert told[-1] == (total, total)
     assert told == sorted(told)
+
+
+def test_small_weights_among_others(tmp_path: Path) -> None:
+    """They are written together; bytes and remarks are those of each by itself."""
+    count = 600  # more than are written at once
+    arrays = {
+        **{f"i{index}": np.arange(index % 5) for index in range(7)},
+        **{f"f{index}": np.full(3, index, np.float32) for index in range(count)},
+        "bad": np.array([1, np.nan], np.float32),
+        "far": np.array([1e39, 0.5]),
+        "large": np.arange(70_000, dtype=np.float32),
+        "true": np.array([True, False]),
+        "half": np.float16(0.5),
+        "text": np.array([b"ab", b""], object),
+    }
+    _, files, notes = write([group(**arrays)], tmp_path, shard_size=10_000)
+    with np.errstate(over="ignore"):
+        expected = b"".join(map(_stored_bytes, arrays.values()))
+    assert b"".join((tmp_path / name).read_bytes() for name, _ in files) == expected
+    assert [note.partition(":")[2] for note in notes] == [" bad", " far"]
+
+
+def _stored_bytes(value: Any) -> bytes:
+    if value.dtype == object:
+        return b"".join(len(text).to_bytes(4, "little") + text for text in value)
+    kinds = {"f": "<f4", "i": "<i4", "b": "u1"}
+    return bytes(value.astype(kinds[value.dtype.kind]).tobytes())
 
 
 def test_one_name_twice(tmp_path: Path) -> None:

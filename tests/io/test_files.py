@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import random
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfjs.errors import CorruptFileError, FormatError
-from tfjs.io.files import FileSpan, read_bytes
+from tfjs.io.files import CHUNK, FileSpan, read_bytes, write_to
 
 
 @given(st.binary(max_size=300), st.data())
@@ -24,6 +25,19 @@ def test_view_and_chunks_give_the_bytes(
     span = FileSpan(path, start, stop - start)
     assert bytes(span.view()) == content[start:stop]
     assert b"".join(span.chunks(7)) == content[start:stop]
+
+
+@pytest.mark.parametrize("start", [0, 1, 1028, 4095])
+def test_long_spans_come_and_go_in_pieces(tmp_path: Path, start: int) -> None:
+    content = random.Random(0).randbytes(2 * CHUNK + 5)
+    (tmp_path / "source").write_bytes(content)
+    pieces = list(FileSpan(tmp_path / "source", start, len(content) - start).chunks())
+    assert max(map(len, pieces)) == CHUNK
+    assert all(piece.readonly for piece in pieces)
+    with (tmp_path / "copy").open("wb") as file:
+        for piece in pieces:
+            write_to(file, piece)
+    assert (tmp_path / "copy").read_bytes() == content[start:]
 
 
 def test_a_span_beyond_a_page(tmp_path: Path) -> None:

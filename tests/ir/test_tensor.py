@@ -108,3 +108,8 @@ def test_expanding(
     assert tensor.array().dtype == dtype
     assert tensor.array().tolist() == expected
     assert np.concatenate(list(tensor.blocks(1))).tolist() == expected
+
+
+def test_strings_of_a_large_shape_without_elements() -> None:
+    tensor = ArrayTensor(np.empty((0, 2**31), object))
+    assert (tensor.dtype, tensor.shape) == ("string", (0, 2**31))

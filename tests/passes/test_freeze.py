@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.support.live_graphs import compute
+from tests.support.operations import operations
 from tfjs.errors import UnsupportedError
-from tfjs.ir.graph import Graph, GraphModel, Signature, Type, Value
+from tfjs.ir.graph import FuncRef, Graph, GraphModel, Signature, Type, Value
 from tfjs.ir.tensor import ArrayTensor
 from tfjs.live_tensorflow import live_graph
 from tfjs.passes.freeze import freeze
@@ -190,3 +192,58 @@ def test_one_behind_a_very_long_chain() -> None:
     graph.set_input(graph.nodes["read0"], 0, value)
     freeze(model)
     assert graph.outputs[0].node.op == "Const"
+
+
+def _loop_with_handles(count: int) -> GraphModel:
+    """A While that hands so many variables on, and counts a number down."""
+    number, resource = Type("float32", ()), Type("resource")
+
+    def body(name: str) -> Graph:
+        graph = Graph(name)
+        x = graph.add("Placeholder", [], {}, [number], name="x")
+        handles = [
+            graph.add("Placeholder", [], {}, [resource], name=f"h{index}") for index in range(count)
+        ]
+        graph.inputs = [x, *handles]
+        result = graph.add("Neg", [x.output], {"T": "float32"}, [number], name="result").output
+        passed = [node.output for node in handles] if name == "body" else []
+        graph.outputs = [result, *passed]
+        graph.output_names = [value.node.name for value in graph.outputs]
+        return graph
+
+    graph = Graph()
+    x = graph.add("Placeholder", [], {}, [number], name="x")
+    handles = [
+        graph.add("VarHandleOp", [], {}, [resource], name=f"v{index}") for index in range(count)
+    ]
+    attrs = {
+        "cond": FuncRef("cond"),
+        "body": FuncRef("body"),
+        "T": ["float32", *["resource"] * count],
+    }
+    values = [x.output, *[node.output for node in handles]]
+    types = [number, *[resource] * count]
+    loop = graph.add("StatelessWhile", values, attrs, types, name="loop")
+    graph.inputs, graph.outputs, graph.output_names = [x], [loop.output], ["y"]
+    functions = {name: body(name) for name in ("cond", "body")}
+    return GraphModel(graph, Signature(["x"], ["y"]), functions)
+
+
+def test_a_loop_that_hands_variables_on() -> None:
+    model = _loop_with_handles(3)
+    freeze(model)
+    loop = model.graph.outputs[0].node
+    assert [value.node.name for value in loop.inputs] == ["x"]
+    assert loop.attrs["T"] == ["float32"]
+    assert [value.index for value in loop.outputs] == [0]
+    for body in model.functions.values():
+        assert [node.name for node in body.inputs] == ["x"]
+        assert [value.node.name for value in body.outputs] == ["result"]
+        assert body.output_names == ["result"]
+
+
+def test_work_grows_with_the_variables_that_a_loop_hands_on() -> None:
+    few, many = (
+        operations(partial(freeze, model)) for model in map(_loop_with_handles, (200, 400))
+    )
+    assert many < 2.2 * few

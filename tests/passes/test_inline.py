@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.live_graphs import compute, concrete, model_of, ops_of
+from tests.support.operations import operations
 from tfjs.errors import UnsupportedError
 from tfjs.ir.graph import FuncRef, Graph, GraphModel, Signature, Type
 from tfjs.passes import inline
@@ -95,6 +98,46 @@ def test_calls_thousands_deep_do_not_make_ever_longer_names() -> None:
     inline_calls(model)
     (name,) = (name for name, node in model.graph.nodes.items() if node.op == "Neg")
     assert len(name) < 2000
+
+
+def _awaited_calls(count: int) -> GraphModel:
+    """Calls that are targets; a node waits for all of them, and each for the one before."""
+    body = Graph("f")
+    x = body.add("Placeholder", [], {}, [Type("float32")], name="x")
+    body.inputs = [x]
+    printed = body.add("Print", [x.output], {}, [Type("float32")], name="printed")
+    body.targets = [printed]
+    graph = Graph()
+    x = graph.add("Placeholder", [], {}, [Type("float32")], name="x")
+    calls = [
+        graph.add("StatefulPartitionedCall", [x.output], {"f": FuncRef("f")}, [], name=f"c{index}")
+        for index in range(count)
+    ]
+    for earlier, later in pairwise(calls):
+        later.controls = [earlier]
+    last = graph.add("Neg", [x.output], {}, [Type("float32")], name="last")
+    last.controls = list(calls)
+    graph.targets = [*calls, last]
+    graph.inputs, graph.outputs, graph.output_names = [x], [last.output], ["y"]
+    return GraphModel(graph, Signature(["x"], ["y"]), {"f": body})
+
+
+def test_what_waited_for_calls_waits_for_what_they_do() -> None:
+    model = _awaited_calls(3)
+    inline_calls(model)
+    nodes = model.graph.nodes
+    printed = [nodes[f"c{index}/printed"] for index in range(3)]
+    assert set(nodes) == {"x", "last", *(node.name for node in printed)}
+    assert set(nodes["last"].controls) == set(printed)
+    assert [node.controls for node in printed] == [[], [printed[0]], [printed[1]]]
+    assert set(model.graph.targets) == {nodes["last"], *printed}
+
+
+def test_work_grows_with_the_calls_that_are_awaited() -> None:
+    few, many = (
+        operations(partial(inline_calls, model)) for model in map(_awaited_calls, (200, 400))
+    )
+    assert many < 2.2 * few
 
 
 def test_variables_become_constants(tensorflow: ModuleType) -> None:

@@ -36,7 +36,7 @@ class CheckedTensor(SpanTensor):
                 pass
         return super().array()
 
-    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+    def chunks(self, size: int = CHUNK) -> Iterator[memoryview]:
         crc = 0
         for chunk in super().chunks(size):
             crc = crc if self._checked else crc32c(chunk, crc)

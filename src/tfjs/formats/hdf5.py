@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfjs.errors import UnsupportedError
-from tfjs.io.files import CHUNK, FileSpan
+from tfjs.io.files import CHUNK, FileSpan, write_to
 from tfjs.ir.tensor import Array, SpanTensor, Tensor, widen_bfloat16
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class Hdf5Writer:
             for offset, tensor in self._pending:
                 file.seek(offset)
                 for chunk in tensor.chunks():
-                    file.write(chunk)
+                    write_to(file, chunk)
                     progress(len(chunk))
 
     def close(self) -> None:

@@ -17,7 +17,8 @@ from tfjs.errors import ConversionError, UnsupportedError, UsageError
 from tfjs.formats.base import QuantizationMap
 from tfjs.formats.manifest_read import blank_weights, read_manifest
 from tfjs.formats.quantize import choose_dtypes
-from tfjs.formats.stored import Piece, Remarks, StoredWeight, stored_weight
+from tfjs.formats.stored import Joined, Piece, Remarks, StoredWeight, joined, stored_weight
+from tfjs.io.files import write_to
 from tfjs.ir.weights import NamedTensor, WeightGroup
 
 __all__ = ["blank_weights", "read_manifest", "write_weights"]
@@ -73,7 +74,7 @@ def write_weights(
     meter = _Meter(sum(size for files in shards for _, size in files), progress)
     for weights, files in zip(planned, shards, strict=True):
         with _Files(folder, files) as out:
-            for weight in weights:
+            for weight in joined(weights):
                 _write(weight, out, meter, remarks)
     manifest = [
         {"paths": [name for name, _ in files], "weights": [weight.entry() for weight in weights]}
@@ -207,13 +208,13 @@ class _Files:
             if self._room == 0:
                 self._next()
             assert self._file is not None  # sizes were added up from the same weights
-            self._file.write(left[: self._room])
+            write_to(self._file, left[: self._room])
             written = min(len(left), self._room)
             self._room -= written
             left = left[written:]
 
 
-def _write(weight: StoredWeight, out: _Files, meter: _Meter, remarks: Remarks) -> None:
+def _write(weight: StoredWeight | Joined, out: _Files, meter: _Meter, remarks: Remarks) -> None:
     left = weight.nbytes
     for piece in weight.pieces(remarks):
         left -= len(piece)

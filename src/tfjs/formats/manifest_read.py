@@ -345,7 +345,7 @@ class _Run:
                 self._index, self._offset = self._index + 1, 0
         return spans
 
-    def ahead(self) -> Iterator[bytes]:
+    def ahead(self) -> Iterator[memoryview]:
         """All bytes that are left, in pieces; nothing is taken."""
         offset = self._offset
         for path, size in self.files[self._index :]:
@@ -387,14 +387,14 @@ def _strings(spec: _Spec, run: _Run, where: str) -> Tensor:
 class _Reader:
     """Reads pieces of bytes in other lengths than they come in."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[memoryview]) -> None:
         self._chunks = chunks
         self._buffer = b""
         self._at = 0
 
     def read(self, length: int) -> bytes:
         if len(self._buffer) - self._at < length:
-            parts = [self._buffer[self._at :]]
+            parts: list[bytes | memoryview] = [self._buffer[self._at :]]
             have = len(parts[0])
             while have < length:
                 parts.append(next(self._chunks))

@@ -7,7 +7,8 @@ another dtype is cast, and refused where its values do not fit.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from tfjs.formats.quantize import (
     quantize_block,
     value_range,
 )
+from tfjs.io.files import CHUNK
 from tfjs.ir.tensor import (
     FLOATS,
     ITEM_SIZES,
     Array,
+    ArrayTensor,
     Quantization,
     QuantizedTensor,
     Tensor,
@@ -43,6 +46,12 @@ STORED_DTYPES = {
 }
 _MAY_NOT_FIT_INT32 = frozenset({"int64", "uint32", "uint64"})
 _INT32 = np.iinfo(np.int32)
+_LITTLE_ENDIAN = {
+    dtype: np.dtype(dtype).newbyteorder("<") for dtype in ("float32", "int32", "complex64")
+}
+# Weights of so many bytes are written together, and so many of them at once.
+_SMALL = 1 << 10
+_MOST = CHUNK // _SMALL
 
 _NOT_FINITE = "stored with NaN or infinity among the values"
 _BEYOND_FLOAT32 = "values beyond the range of float32 became infinity"
@@ -75,6 +84,7 @@ class StoredWeight(ABC):
 
     Attributes:
         name: its name.
+        tensor: its values.
         dtype: what a manifest calls its dtype.
         shape: its shape.
         nbytes: bytes that it takes in the files.
@@ -84,6 +94,7 @@ class StoredWeight(ABC):
 
     def __init__(self, named: NamedTensor, dtype: str, nbytes: int) -> None:
         self.name = named.name
+        self.tensor = named.tensor
         self.dtype = dtype
         self.shape = named.tensor.shape
         self.nbytes = nbytes
@@ -176,22 +187,62 @@ class _Plain(StoredWeight):
 
     def __init__(self, named: NamedTensor, dtype: str) -> None:
         super().__init__(named, dtype, named.tensor.size * ITEM_SIZES[dtype])
-        self._tensor = named.tensor
 
     def pieces(self, remarks: Remarks) -> Iterator[Piece]:
-        order = np.dtype(self.dtype).newbyteorder("<")
-        for block in self._tensor.blocks():
-            if self.dtype == "bool":
-                yield _raw(block.view(np.uint8) != 0)  # TF.js keeps any other byte as it is
-                continue
-            stored = block
-            if block.dtype != order:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    stored = block.astype(order)
-            if order.kind in "fc" and not np.isfinite(stored).all():
+        for block in self.tensor.blocks():
+            stored = _plain(block, self.dtype)
+            if not _finite(stored):
                 lost = np.isfinite(block) & ~np.isfinite(stored)
                 remarks.add(_BEYOND_FLOAT32 if lost.any() else _NOT_FINITE, self.name)
             yield _raw(stored)
+
+
+def _plain(block: Array, dtype: str) -> Array:
+    """Values in the dtype that TF.js has for them."""
+    if dtype == "bool":
+        truths: Array = block.view(np.uint8) != 0  # TF.js keeps any other byte as it is
+        return truths
+    with np.errstate(over="ignore", invalid="ignore"):
+        return block.astype(_LITTLE_ENDIAN[dtype], copy=False)
+
+
+def _finite(stored: Array) -> bool:
+    return stored.dtype.kind not in "fc" or bool(np.isfinite(stored).all())
+
+
+class Joined:
+    """Small weights of one dtype that follow each other, written as one."""
+
+    def __init__(self, weights: Sequence[StoredWeight]) -> None:
+        self._weights = weights
+        self.name = weights[0].name
+        self.nbytes = sum(weight.nbytes for weight in weights)
+
+    def pieces(self, remarks: Remarks) -> Iterator[Piece]:
+        """The bytes of all of them."""
+        block = np.concatenate([weight.tensor.array().reshape(-1) for weight in self._weights])
+        stored = _plain(block, self._weights[0].dtype)
+        if _finite(stored):
+            yield _raw(stored)
+        else:  # each by itself, to tell of which there is something to say
+            for weight in self._weights:
+                yield from weight.pieces(remarks)
+
+
+def joined(weights: Iterable[StoredWeight]) -> Iterator[StoredWeight | Joined]:
+    """The weights in their order, of which small ones of one dtype that follow are joined."""
+    for dtype, run in groupby(weights, _dtype_of_small):
+        if dtype is None:
+            yield from run
+        while some := list(islice(run, _MOST)):
+            yield Joined(some)
+
+
+def _dtype_of_small(weight: StoredWeight) -> str | None:
+    """The source's dtype of a weight that may be joined, None for others."""
+    if weight.nbytes > _SMALL or not isinstance(weight, _Plain):
+        return None
+    return weight.tensor.dtype if isinstance(weight.tensor, ArrayTensor) else None
 
 
 class _Half(StoredWeight):
@@ -199,11 +250,10 @@ class _Half(StoredWeight):
 
     def __init__(self, named: NamedTensor) -> None:
         super().__init__(named, "float32", named.tensor.size * 2)
-        self._tensor = named.tensor
         self.quantization = Quantization("float16")
 
     def pieces(self, remarks: Remarks) -> Iterator[Piece]:
-        for block in float32_blocks(self._tensor):
+        for block in float32_blocks(self.tensor):
             with np.errstate(over="ignore", invalid="ignore"):
                 stored = block.astype("<f2")
             if not np.isfinite(stored).all():
@@ -218,11 +268,10 @@ class _Affine(StoredWeight):
     def __init__(self, named: NamedTensor, quantization: Quantization) -> None:
         size = named.tensor.size * ITEM_SIZES[quantization.dtype]
         super().__init__(named, "float32", size)
-        self._tensor = named.tensor
         self._rule = self.quantization = quantization
 
     def pieces(self, remarks: Remarks) -> Iterator[Piece]:
-        for block in float32_blocks(self._tensor):
+        for block in float32_blocks(self.tensor):
             yield _raw(quantize_block(block, self._rule))
 
 
@@ -252,10 +301,9 @@ class _Strings(StoredWeight):
     def __init__(self, named: NamedTensor) -> None:
         nbytes = sum(4 + len(text) for text in named.tensor.array().flat)
         super().__init__(named, "string", nbytes)
-        self._tensor = named.tensor
 
     def pieces(self, remarks: Remarks) -> Iterator[Piece]:
-        flat = self._tensor.array().reshape(-1)
+        flat = self.tensor.array().reshape(-1)
         for start in range(0, flat.size, BLOCK):
             texts = flat[start : start + BLOCK]
             yield b"".join(len(text).to_bytes(4, "little") + text for text in texts)

@@ -125,11 +125,12 @@ def _name(dtype: np.dtype[Any]) -> str:
 
 def _as_byte_strings(value: Array) -> Array:
     result = np.empty(value.shape, dtype=object)
-    for index in np.ndindex(value.shape):
-        item = value[index]
+    flat = result.reshape(-1)
+    # np.ndindex would list the places of each dimension, and [0, 2**31] has no element.
+    for index, item in enumerate(value.flat):
         if not isinstance(item, str | bytes):
             raise TypeError(f"a string tensor cannot hold {item!r}")
-        result[index] = item.encode() if isinstance(item, str) else item
+        flat[index] = item.encode() if isinstance(item, str) else item
     return result
 
 
@@ -178,7 +179,7 @@ class SpanTensor(Tensor):
             if whole:
                 yield _decode(data[:whole], self.dtype)
 
-    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+    def chunks(self, size: int = CHUNK) -> Iterator[memoryview]:
         for span in self.spans:
             yield from span.chunks(size)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tfjs.errors import ConversionError
+from tfjs.io.files import write_to
 from tfjs.wire.bundle import DTYPES
 from tfjs.wire.checksum import crc32c, masked
 from tfjs.wire.protobuf import message_class
@@ -102,7 +103,7 @@ class BundleWriter:
         self._enter(key, _STRING, shape, start, crc)
 
     def _write(self, piece: bytes | memoryview) -> None:
-        self._file.write(piece)
+        write_to(self._file, piece)
         self._size += len(piece)
 
     def _enter(self, key: str, dtype: str, shape: Sequence[int], start: int, crc: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tfjs.io.files import CHUNK
+import numpy as np
 
 _MASK_DELTA = 0xA282EAD8  # leveldb util/crc32c.h: kMaskDelta
 _32_BITS = 0xFFFFFFFF
@@ -14,14 +14,12 @@ def crc32c(data: bytes | memoryview, crc: int = 0) -> int:
     """The CRC-32C of `data`, or of what `crc` covers followed by `data`."""
     import google_crc32c
 
-    # The library takes bytes only, and a copy of a mapped view must stay small.
-    view = memoryview(data).cast("B")
-    for start in range(0, len(view), CHUNK):
-        crc = google_crc32c.extend(crc, bytes(view[start : start + CHUNK]))
-    return crc
+    # The library takes no memoryview, which is to be released; an array is not.
+    whole: int = google_crc32c.extend(crc, np.frombuffer(data, np.uint8))
+    return whole
 
 
-def crc32c_of(chunks: Iterable[bytes]) -> int:
+def crc32c_of(chunks: Iterable[bytes | memoryview]) -> int:
     """The CRC-32C of the chunks joined."""
     crc = 0
     for chunk in chunks:
