@@ -118,7 +118,8 @@ class TestReport:
     def test_its_fields(self, report: tfjs.Report, tmp_path: Path) -> None:
         assert [field.name for field in dataclasses.fields(report)] == [
             *("source", "source_format", "producer", "dest", "dest_format", "inputs", "outputs"),
-            *("layers", "ops", "parameters", "files", "rewrites", "notes", "verification"),
+            *("layers", "ops", "parameters", "files", "rewrites"),
+            *("optimizations", "notes", "verification"),
         ]
         assert report.verification is not None
         assert report.verification.ok

@@ -87,6 +87,7 @@ def test_json_is_one_object_and_nothing_else(tfjs: Run, web: Path, tmp_path: Pat
         "parameters": 8,
         "files": [["model.json", size], ["group1-shard1of1.bin", 32]],
         "rewrites": {},
+        "optimizations": {},
         "notes": [],
     }
 

@@ -22,6 +22,7 @@ def report(**changes: object) -> Report:
         "parameters": 8,
         "files": [("model.json", 700), ("group1-shard1of1.bin", 32)],
         "rewrites": {},
+        "optimizations": {},
         "notes": [],
     }
     return Report(**{**fields, **changes})  # type: ignore[arg-type]
@@ -117,3 +118,8 @@ def test_nobody_watches_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar() as progress:
         assert progress is None
     assert capsys.readouterr().err == ""
+
+
+def test_what_the_optimizer_did_is_told_most_first() -> None:
+    text = plain(report_text(report(optimizations={"fuse/bias": 2, "fold/batch-norm": 5})))
+    assert "optimized 5 × fold/batch-norm, 2 × fuse/bias" in text.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,11 @@ from tfjs.ops.shapes import scalar_input
 
 def of_each(function: Callable[[Any], Any], x: Array, dtype: Any = object) -> Array:
     """What a function gives for each string."""
-    result = np.empty(x.shape, dtype)
-    for place in np.ndindex(x.shape):
-        result[place] = function(x[place])
-    return result
+    # np.ndindex lists every place of each axis, though another has none.
+    result = np.empty(x.size, dtype)
+    for place, item in enumerate(x.reshape(-1)):
+        result[place] = function(item)
+    return result.reshape(x.shape)
 
 
 def _case(name: str, change: Callable[[str], str], plain: Callable[[bytes], bytes]) -> None:
@@ -65,11 +67,11 @@ def _join(attrs: Attrs, *values: Array) -> Array:
     if len(shapes) > 1:
         raise ValueError("the shapes should be equal")
     shape = shapes.pop() if shapes else ()
-    spread = [np.broadcast_to(value, shape) for value in values]
-    result = np.empty(shape, object)
-    for place in np.ndindex(shape):
+    spread = [np.broadcast_to(value, shape).reshape(-1) for value in values]
+    result = np.empty(math.prod(shape), object)
+    for place in range(result.size):
         result[place] = attrs.get("separator", b"").join(value[place] for value in spread)
-    return result
+    return result.reshape(shape)
 
 
 declare("StringJoin", infer=_joined_shape, kernel=_join)
@@ -81,15 +83,16 @@ def _substr(attrs: Attrs, x: Array, pos: Array, length: Array) -> Array:
     if pos.shape != length.shape:
         raise ValueError("the shapes should be equal")
     shape = np.broadcast_shapes(x.shape, pos.shape)
-    items, starts, counts = (np.broadcast_to(value, shape) for value in (x, pos, length))
-    result = np.empty(shape, object)
-    for place in np.ndindex(shape):
+    spread = (np.broadcast_to(value, shape).reshape(-1) for value in (x, pos, length))
+    items, starts, counts = spread
+    result = np.empty(math.prod(shape), object)
+    for place in range(result.size):
         item, start, count = items[place], int(starts[place]), int(counts[place])
         if not -len(item) <= start <= len(item):
             raise ValueError(f"position {start} lies outside of {item!r}")
         start = start + len(item) if start < 0 else start
         result[place] = item[start : None if count < 0 else start + count]
-    return result
+    return result.reshape(shape)
 
 
 declare("Substr", infer=broadcast, kernel=_substr)
