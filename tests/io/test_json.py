@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,15 @@ def test_reads_byte_order_mark_gzip_and_repeated_keys(tmp_path: Path) -> None:
     assert _read(tmp_path, b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
     assert _read(tmp_path, gzip.compress(b'\xef\xbb\xbf{"a": [1e3]}', mtime=0)) == {"a": [1000.0]}
     assert _read(tmp_path, b'{"a": 1, "b": 2, "a": 3}') == {"a": 3, "b": 2}
+
+
+def test_takes_what_python_writes_where_python_wrote(tmp_path: Path) -> None:
+    data = {"a": [math.inf, -math.inf], "b": "NaN"}
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    assert read_json(tmp_path / "a.json", by_python=True) == data
+    assert math.isnan(parse_json(b"NaN", where="", by_python=True))
+    with pytest.raises(CorruptFileError, match="is not valid JSON"):
+        parse_json(b"[inf]", where="", by_python=True)
 
 
 @pytest.mark.parametrize(

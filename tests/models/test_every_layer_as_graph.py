@@ -19,9 +19,9 @@ from tfjs.layers.vocabulary import facts
 REFUSED = {
     "ContrastLimitedAdaptiveHistogramEqualization": "works in inference too",
     "Hashing": "hashes numbers as texts",
-    "IntegerLookup": "has its vocabulary in a file of its own",
+    "IntegerLookup": "has no vocabulary in the file",
     "RandomCrop": "releases of Keras differ in what it does in inference",
-    "StringLookup": "has its vocabulary in a file of its own",
+    "StringLookup": "has no vocabulary in the file",
     "TextVectorization": "takes texts apart",
 }
 NAMES = sorted(set(facts("keras3")["layers"]) - LEFT_OUT)

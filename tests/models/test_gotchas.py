@@ -154,7 +154,8 @@ def signature(tools: Tools) -> None:
     )
     entries = [*data["signature"]["inputs"].values(), *data["signature"]["outputs"].values()]
     assert all(entry["name"].endswith(":0") for entry in entries)
-    assert {entry["dtype"] for entry in entries} == {"DT_FLOAT"}
+    # TF.js reads no dtype here: it stays the source's.
+    assert {entry["dtype"] for entry in entries} == {"DT_DOUBLE"}
     names = [entry["name"] for entry in data["signature"]["outputs"].values()]
     assert len(set(names)) == 4
     (placeholder,) = [node for node in nodes_of(data) if node["op"] == "Placeholder"]

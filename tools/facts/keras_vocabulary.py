@@ -42,7 +42,14 @@ NAMED = {
     "regularizers": "regularizer_names",
 }
 OP_MODULES = ("core", "einops", "image", "linalg", "math", "nn", "numpy")
+# Classes that Keras does not publish, and yet writes into files.
+KERAS3_EXTRA = (
+    "keras.src.applications.convnext:LayerScale",
+    "keras.src.applications.convnext:StochasticDepth",
+)
 KERAS2_EXTRA = (
+    "tf_keras.src.applications.convnext:LayerScale",
+    "tf_keras.src.applications.convnext:StochasticDepth",
     "tf_keras.src.layers.core.tf_op_layer:TFOpLambda",
     "tf_keras.src.layers.core.tf_op_layer:SlicingOpLambda",
     "tf_keras.src.layers.core.tf_op_layer:ClassMethod",
@@ -229,11 +236,10 @@ def public_classes(module: Any, base: type) -> tuple[dict[str, type], dict[str, 
 def layer_table(library: Any, dialect: str) -> tuple[dict[str, Any], dict[str, str]]:
     classes, aliases = public_classes(library.layers, library.layers.Layer)
     modules = dict.fromkeys(classes, "keras.layers")
-    if dialect == "keras2":
-        for entry in KERAS2_EXTRA:
-            module, name = entry.split(":")
-            classes[name] = getattr(importlib.import_module(module), name)
-            modules[name] = module
+    for entry in KERAS2_EXTRA if dialect == "keras2" else KERAS3_EXTRA:
+        module, name = entry.split(":")
+        classes[name] = getattr(importlib.import_module(module), name)
+        modules[name] = module
     table = {}
     for name, cls in classes.items():
         arguments = sample_arguments(name, library.layers, dialect)

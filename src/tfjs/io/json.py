@@ -28,10 +28,15 @@ class _ConstantError(Exception):
     """A literal that Python takes and JSON does not have."""
 
 
-def read_json(path: Path, *, limit: int = MAX_JSON) -> Any:
+def read_json(path: Path, *, limit: int = MAX_JSON, by_python: bool = False) -> Any:
     """Read a JSON file: UTF-8 with or without a byte order mark, plain or gzip-compressed.
 
     Of a key given twice the last value counts, as in browsers.
+
+    Args:
+        path: the file.
+        limit: the most bytes that it may have.
+        by_python: see `parse_json`.
 
     Raises:
         FormatError: the file is missing or unreadable.
@@ -41,15 +46,16 @@ def read_json(path: Path, *, limit: int = MAX_JSON) -> Any:
     size = file_size(path)
     if size > limit:
         raise UnsafeFileError(f"has {size} bytes, a JSON file may have {limit}", where=str(path))
-    return parse_json(read_bytes(path, limit=size), where=str(path))
+    return parse_json(read_bytes(path, limit=size), where=str(path), by_python=by_python)
 
 
-def parse_json(data: bytes, *, where: str) -> Any:
+def parse_json(data: bytes, *, where: str, by_python: bool = False) -> Any:
     """The value of JSON text given as bytes.
 
     Args:
         data: the text; see `read_json`.
         where: the file that it comes from, for messages.
+        by_python: take Infinity, -Infinity and NaN, which Python writes where there is no JSON.
 
     Raises:
         UnsafeFileError: compressed data expands beyond `MAX_EXPANDED`.
@@ -64,7 +70,7 @@ def parse_json(data: bytes, *, where: str) -> Any:
             f"is not UTF-8 text (byte {error.start}), JSON was expected", where=where
         ) from None
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=None if by_python else _refuse)
         if _ESCAPED_SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except _ConstantError:
@@ -140,15 +146,15 @@ def write_json(path: Path, data: Any) -> int:
     except RecursionError:
         raise ConversionError("the data are nested too deeply", where=path.name) from None
     except (TypeError, ValueError) as error:
-        place = _first_not_finite(data) if "Out of range" in str(error) else None
+        place = first_not_finite(data) if "Out of range" in str(error) else None
         problem = str(error) if place is None else f"{place} is NaN or infinite"
         raise ConversionError(f"cannot be told in JSON: {problem}", where=path.name) from None
     path.write_bytes(encoded)
     return len(encoded)
 
 
-def _first_not_finite(data: Any) -> str | None:
-    """Where in the data the first number is that JSON does not have, as `a.b[3]`."""
+def first_not_finite(data: Any) -> str | None:
+    """Where in the data the first number is that JSON does not have, as `a.b[3]`, if any."""
     todo: list[tuple[str, Any]] = [("", data)]
     while todo:
         place, value = todo.pop()

@@ -90,6 +90,10 @@ class LayerSpec:
             for name in (cls.name, *cls.aliases):
                 _SPECS[name] = spec
 
+    def owns(self, layer: Layer) -> bool:
+        """Whether a layer of that class name is Keras's, and not a class that a user named so."""
+        return True
+
     def slots(self, layer: Layer, inputs: Sequence[Shape | None]) -> list[Slot]:
         """The layer's own variables in Keras's order (those of `children` not among them).
 

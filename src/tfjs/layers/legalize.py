@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tfjs.errors import CorruptFileError, UnsupportedError
+from tfjs.io.json import first_not_finite
 from tfjs.ir.layers_model import (
     Call,
     Config,
@@ -22,7 +23,7 @@ from tfjs.ir.layers_model import (
     map_refs,
 )
 from tfjs.layers import masked, objects
-from tfjs.layers.base import Apply, LayerSpec, Shape
+from tfjs.layers.base import Apply, LayerSpec, Shape, find
 from tfjs.layers.call_order import settle_calls
 from tfjs.layers.masks import MaskFlow, State, feeds_only
 from tfjs.layers.naming import rename_for_tfjs
@@ -315,6 +316,7 @@ class Builder:
         for problem in self._unread(kept):
             self.refuse(layer, problem)
         self._objects(kept)
+        self._check_finite(kept)
         return kept
 
     def new(
@@ -337,6 +339,7 @@ class Builder:
             children=dict(children or {}),
             model=model,
         )
+        self._check_finite(layer)
         self._add(layer, self.current)
         return layer
 
@@ -461,7 +464,8 @@ class Builder:
         return candidate
 
     def _custom(self, layer: Layer) -> Apply:
-        if any(has_layer(dialect, layer.class_name) for dialect in KERAS):
+        declared = find(layer.class_name) is not None
+        if not declared and any(has_layer(dialect, layer.class_name) for dialect in KERAS):
             return self.refuse(layer, "TF.js has no such layer, and nothing that computes the same")
         if self.findings.custom_layers == "refuse":
             return self.refuse(
@@ -485,8 +489,23 @@ class Builder:
             children=dict(layer.children),
             registered_name=layer.registered_name or layer.class_name,
         )
+        self._check_finite(kept)
         self._add(kept, layer)
         return self.apply(kept)
+
+    def _check_finite(self, layer: Layer) -> None:
+        """Leave out or refuse what Python's JSON can say and a browser's cannot."""
+        for key, value in layer.config.items():
+            place = first_not_finite({key: value})
+            if place is None:
+                continue
+            if objects.kind_of(key) in ("initializers", "regularizers", "constraints"):
+                layer.config[key] = None
+                self.note(layer, f"{key} dropped: it is infinite or NaN, which JSON has not")
+            else:
+                self.refuse(
+                    self.current, f"its {place} is infinite or NaN, which a model.json cannot say"
+                )
 
     def _unread(self, layer: Layer) -> list[str]:
         """Keys with a meaning that TF.js does not read."""

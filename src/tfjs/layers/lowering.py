@@ -11,6 +11,7 @@ TF.js they are frozen. Whatever the policy of a layer, numbers are float32, as i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,8 @@ class _State:
         self.masks: dict[Value, Value | None] = {}
         # By id() of the Weight, which is kept for its id: shared layers share their variables.
         self.variables: dict[int, tuple[Weight, Value]] = {}
+        # By id() of the weights of a layer, kept for their id: those of what stands in its place.
+        self.stand_for: dict[int, tuple[list[Weight], list[Weight]]] = {}
         # Sizes that only a run tells, by the graph that looks at them.
         self.sizes: dict[tuple[str, Value, int], Value] = {}
 
@@ -265,6 +268,15 @@ class Lowering(Builder):
         attribute = next((key for key, own in self.layer.children.items() if own is layer), None)
         path = f"{self.name}/{attribute or layer.name}"
         return Lowering(self._state, layer, path, call, self.graph)
+
+    def in_place(self, other: Layer) -> Lowering:
+        """What builds this call with a layer that computes the same from weights of its own.
+
+        All calls of the layer share those that the first has made.
+        """
+        own = self.layer.weights
+        _, weights = self._state.stand_for.setdefault(id(own), (own, other.weights))
+        return self.of(replace(other, weights=weights), self.call)
 
     def within(self, graph: Graph) -> Lowering:
         """The same layer, building in the body of a function."""

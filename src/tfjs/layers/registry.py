@@ -18,4 +18,5 @@ def spec_of(layer: Layer) -> LayerSpec | None:
     """
     if is_operation(layer):
         return find(f"ops.{layer.class_name}") or find("ops.?")
-    return find(layer.class_name)
+    spec = find(layer.class_name)
+    return spec if spec is None or spec.owns(layer) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tfjs.io.json import first_not_finite
 from tfjs.ir.layers_model import Config
 from tfjs.layers.vocabulary import facts
 
@@ -123,6 +124,9 @@ def to_tfjs(config: Config, outputs: list[str]) -> tuple[Config | None, list[str
         return None, [f"compile configuration left out: {lacking}"]
     if any(weight is not None for weight in _flat(config.get("loss_weights"))):
         return None, ["compile configuration left out: TF.js has no loss_weights"]
+    place = first_not_finite(result)
+    if place is not None:
+        return None, [f"compile configuration left out: {place} is infinite or NaN"]
     return result, notes
 
 

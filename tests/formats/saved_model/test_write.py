@@ -347,7 +347,7 @@ class TestTables:
     def test_by_way_of_tfjs(self, source: Path, tensorflow: ModuleType, tmp_path: Path) -> None:
         tfjs.convert(source, tmp_path / "web", to="tfjs-graph")
         tfjs.convert(tmp_path / "web", tmp_path / "m", to="saved-model")
-        self._check(tensorflow, tmp_path / "m", np.int32)
+        self._check(tensorflow, tmp_path / "m", np.int64)
         assert not (tmp_path / "m/assets").exists()
 
     def test_tables_of_two_models_are_two(self, tensorflow: ModuleType, tmp_path: Path) -> None:

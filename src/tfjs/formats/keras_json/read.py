@@ -62,9 +62,11 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
 
 
 def _parse(path: Path) -> Any:
-    data = read_json(path)
+    data = read_json(path, by_python=True)
     # `json.dump(model.to_json(), file)` makes JSON of what is JSON already.
-    return parse_json(data.encode(), where=str(path)) if isinstance(data, str) else data
+    if isinstance(data, str):
+        return parse_json(data.encode(), where=str(path), by_python=True)
+    return data
 
 
 def _is_architecture(data: Any) -> bool:

@@ -65,12 +65,12 @@ class Archive(ABC):
         """Whether an HDF5 file stands where its datasets can be mapped."""
 
     def json(self, name: str) -> Any:
-        """A JSON file.
+        """A JSON file, as Python writes it.
 
         Raises:
             FormatError: it is missing or damaged.
         """
-        return parse_json(self.read(name), where=f"{self.path}, {name}")
+        return parse_json(self.read(name), where=f"{self.path}, {name}", by_python=True)
 
 
 class ZipArchive(Archive):

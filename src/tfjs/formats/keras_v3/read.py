@@ -23,6 +23,7 @@ from tfjs.formats.keras_v3.archive import (
     Archive,
     open_archive,
 )
+from tfjs.formats.keras_v3.vocabularies import read_vocabularies
 from tfjs.ir.layers_model import LayersModel, OptimizerWeight, Training
 from tfjs.layers.dialects.plain import plain
 from tfjs.layers.dialects.read import damaged
@@ -71,6 +72,7 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
         version = metadata.get("keras_version") if isinstance(metadata, dict) else None
         model = read_architecture(config, major_version(version, config), where)
         store = _read_weights(archive)
+        read_vocabularies(model, archive, store)
     state = load_store(model, store, where)
     fill_input_shape(model)
     model.producer = f"keras {version}" if isinstance(version, str) else None

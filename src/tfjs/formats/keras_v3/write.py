@@ -15,6 +15,7 @@ from tfjs.formats.keras_store import OPTIMIZER, custom_layers, custom_weights
 from tfjs.formats.keras_target import Progress, keras_model, refuse_options, report
 from tfjs.formats.keras_training import compile_config
 from tfjs.formats.keras_v3.archive import CONFIG, METADATA, WEIGHTS_H5
+from tfjs.formats.keras_v3.vocabularies import stored_weights
 from tfjs.io.atomic import atomic_file
 from tfjs.io.files import CHUNK
 from tfjs.ir.layers_model import Config, LayersModel, Training
@@ -82,6 +83,7 @@ def _stored(model: LayersModel) -> Iterator[tuple[str, Tensor]]:
             yield place.path, weights[place.slot.name]
     for layer, group in custom_layers(model):
         yield from custom_weights(layer, group)
+    yield from stored_weights(model)
 
 
 def _state(training: Training | None, notes: list[str]) -> list[tuple[str, Tensor]]:

@@ -6,6 +6,7 @@ with the same formula; `split_activation` does so for a layer that carries one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -128,9 +129,14 @@ def _compose(layer: Layer, value: Any, build: Builder, name: str | None) -> Appl
     return None
 
 
+def _limited(config: Config) -> Config:
+    """Without a highest value of infinity, which limits nothing."""
+    return {**config, "max_value": None} if config.get("max_value") == math.inf else config
+
+
 def _compose_layer(layer: Layer, value: Config, build: Builder, name: str | None) -> Apply | None:
     """An activation given as a layer object."""
-    kind, config = value["class_name"], value["config"]
+    kind, config = value["class_name"], _limited(value["config"])
     try:
         check_numbers(config, *_NUMBERS)
         check_axes(config)
@@ -338,6 +344,10 @@ class _Activation(LayerSpec):
 
 class ReLU(_Activation):
     name = "ReLU"
+
+    def normalize(self, config: Config, dialect: str) -> None:
+        config.update(_limited(config))
+        super().normalize(config, dialect)
 
     def legalize(self, layer: Layer, build: Builder) -> Apply:
         if not layer.config.get("negative_slope") and not layer.config.get("threshold"):

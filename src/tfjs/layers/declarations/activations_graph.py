@@ -189,6 +189,8 @@ def relu(build: Lowering, x: Value, config: Config) -> Value:
     slope = float(config.get("negative_slope") or 0.0)
     threshold = float(config.get("threshold") or 0.0)
     highest = config.get("max_value")
+    if highest == math.inf:
+        highest = None
     if highest is None and not threshold:
         return leaky_relu(build, x, slope) if slope else build.op("Relu", x)
     if threshold:

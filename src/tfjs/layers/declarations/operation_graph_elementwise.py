@@ -330,6 +330,8 @@ def _nan_to_num(given: Operands) -> Value:
 def _clip(given: Operands) -> Value:
     build = given.build
     low, high = given.named.get("x_min"), given.named.get("x_max")
+    low = None if isinstance(low, float) and low == -math.inf else low
+    high = None if isinstance(high, float) and high == math.inf else high
     ends = [item for item in (low, high) if item is not None]
     x, *limits = given.alike([given["x"], *ends], least="int32")
     if len(limits) == 2 and all(build.shape(item) == () for item in limits):

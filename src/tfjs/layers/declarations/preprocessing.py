@@ -264,7 +264,8 @@ class HashedCrossing(_Outside):
 
     def lower(self, layer: Layer, build: Lowering) -> list[Value]:
         raise CannotLower(
-            f"joins texts before it hashes them, which TF.js cannot: {_IN_JAVASCRIPT}"
+            "combines hashes of 64 bits, which TF.js cannot: find the bins before the model "
+            "(tf.sparse.cross_hashed), and build it without this layer"
         )
 
 
@@ -291,8 +292,10 @@ class TextVectorization(_Outside):
 
     def lower(self, layer: Layer, build: Lowering) -> list[Value]:
         raise CannotLower(
-            "takes texts apart, which TF.js cannot: split them into words in JavaScript, and build "
-            "the model with a StringLookup of the same vocabulary"
+            "takes texts apart, for which TF.js lacks operations (StringLower is one): split them "
+            "into words in JavaScript, and build the model with a StringLookup of the same "
+            "vocabulary, which layer.get_vocabulary() gives, as does vocabulary.txt in the assets "
+            "of the .keras file, a zip"
         )
 
 

@@ -28,6 +28,10 @@ _MOST_COMPARED = 4096
 _MEL_BREAK, _MEL_FACTOR = 700.0, 1127.0
 _EPSILON = 1e-7
 _MOST_BINS = 1 << 22
+_NO_VOCABULARY = (
+    "has no vocabulary in the file: adapt it and save it as .keras (HDF5 files hold none that is "
+    "learned), or build it with vocabulary=[...]"
+)
 # A place beyond all others.
 _DROPPED = 2**24
 
@@ -90,12 +94,11 @@ def hashed(build: Lowering) -> Value:
 def looked_up(build: Lowering) -> Value:
     """The place of each token in a vocabulary, or with `invert` the token of each place."""
     config, mode = build.config, str(build.config.get("output_mode") or "int")
-    mode = "multi_hot" if mode == "binary" else mode
-    if mode == "tf_idf":
-        raise CannotLower("weights its tokens: use output_mode 'count', and multiply behind it")
+    mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
     tokens, masked = _tokens(config, mode), config.get("mask_token") is not None and mode == "int"
     unknown = _unknown(config)
     first = int(masked) + unknown
+    size = first + len(tokens)
     if config.get("invert"):
         return _inverted(build, tokens, first)
     x = build.inputs[0]
@@ -106,35 +109,75 @@ def looked_up(build: Lowering) -> Value:
         # Where tokens are counted, those that are masked are left out.
         keys = np.concatenate([_typed([config["mask_token"]], tokens), tokens])
         numbers = np.concatenate([int32(0 if masked else _DROPPED), places])
+    default = default if unknown == 1 else -1
     if tokens.dtype == object:
-        if unknown > 1:
-            raise CannotLower("hashes texts that are not in its vocabulary: use one oov index")
         found = build.table(keys, numbers, default)(_texts(x))
     else:
         x = build.cast(x, "int32")
-        found = _found(build, x, keys, numbers, default if unknown == 1 else -1)
-        if unknown > 1:
-            spread = build.op("FloorMod", x, np.int32(unknown))
-            spread = build.op("AddV2", spread, np.int32(int(masked)))
-            known = build.op("NotEqual", found, np.int32(-1))
-            found = build.op("SelectV2", known, found, spread)
-    size = first + len(tokens)
-    depth = int(config.get("max_tokens") or size) if config.get("pad_to_max_tokens") else size
+        found = _found(build, x, keys, numbers, default)
+    if unknown > 1:
+        spread = build.op("AddV2", _spread(build, x, unknown), np.int32(int(masked)))
+        known = build.op("NotEqual", found, np.int32(-1))
+        found = build.op("SelectV2", known, found, spread)
+    depth = _depth(config, size)
+    if mode == "tf_idf":
+        return build.op("Mul", encoded(build, found, "count", depth), token_weights(config))
     return build.cast(encoded(build, found, mode, depth), "int32")
+
+
+def _spread(build: Lowering, x: Value, places: int) -> Value:
+    """Where tokens go that are not in the vocabulary, which has several places for them."""
+    config = build.config
+    if config.get("salt") is not None:
+        raise CannotLower("hashes what is not in its vocabulary with a salt, which TF.js cannot")
+    if x.dtype == "string":
+        hashes = build.op("StringToHashBucketFast", x, attrs={"num_buckets": places})
+        return build.cast(hashes, "int32")
+    if config.get("oov_method") == "farmhash":
+        raise CannotLower("hashes numbers as texts, which TF.js cannot: use one oov index")
+    return build.op("FloorMod", x, np.int32(places))
+
+
+def _depth(config: Config, size: int) -> int:
+    return int(config.get("max_tokens") or size) if config.get("pad_to_max_tokens") else size
+
+
+def token_weights(config: Config) -> Array:
+    """The weight of each place of a look-up with `tf_idf`, as float32.
+
+    Those of unknown tokens are the mean where none are told.
+
+    Args:
+        config: of the layer.
+
+    Raises:
+        CannotLower: there are not as many as tokens.
+    """
+    first = _unknown(config)
+    size = first + len(_tokens(config, "tf_idf"))
+    depth = _depth(config, size)
+    told = np.asarray(config.get("idf_weights"), np.float64).reshape(-1)
+    if told.size == size - first:
+        told = np.pad(told, (first, 0), constant_values=float(np.mean(told)))
+    if not size <= told.size <= depth:
+        raise CannotLower(
+            f"has {told.size} idf_weights for {size} tokens, which Keras does not load: the empty "
+            "text among its tokens gets lost in a file, and is best its mask_token"
+        )
+    return np.pad(told, (0, depth - told.size)).astype(np.float32)
 
 
 def _tokens(config: Config, mode: str) -> Array:
     """The vocabulary without the tokens that stand for others."""
     told = config.get("vocabulary")
     if not isinstance(told, list | tuple) or not told:
-        raise CannotLower(
-            "has its vocabulary in a file of its own: build it with vocabulary=[...], as "
-            "layer.get_vocabulary(include_special_tokens=False) gives it"
-        )
+        raise CannotLower(_NO_VOCABULARY)
     special = [config["mask_token"]] if config.get("mask_token") is not None else []
     special = (special if mode == "int" else []) + [config.get("oov_token")] * _unknown(config)
     if list(told[: len(special)]) == special:
         told = told[len(special) :]
+    if not told:
+        raise CannotLower(_NO_VOCABULARY)
     if all(isinstance(item, str | bytes) for item in told):
         texts = [item.encode() if isinstance(item, str) else item for item in told]
         return np.array(texts, object)

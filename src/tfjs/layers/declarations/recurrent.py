@@ -465,7 +465,7 @@ class _CuDNN(_Recurrent):
         return express(plain_rnn(layer), build)
 
     def lower(self, layer: Layer, build: Lowering) -> list[Value]:
-        plain = build.of(plain_rnn(layer), build.call)
+        plain = build.in_place(plain_rnn(layer))
         return recurrent_graph.sequence(plain, [plain])
 
 

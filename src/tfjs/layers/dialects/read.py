@@ -29,6 +29,7 @@ from tfjs.layers import objects
 from tfjs.layers.base import find
 from tfjs.layers.dialects.lambdas import to_operations
 from tfjs.layers.dialects.plain import plain
+from tfjs.layers.registry import spec_of
 from tfjs.layers.structure import MAX_DEPTH, check
 from tfjs.layers.vocabulary import Dialect, defaults, facts, layer_keys
 
@@ -202,7 +203,7 @@ class _Reader:
             class_name=str(class_name).rsplit(">", 1)[-1],
             name=name,
             module=_text(entry, "module") or self._operation_module(class_name, config),
-            registered_name=_text(entry, "registered_name"),
+            registered_name=_text(entry, "registered_name") or _registered(class_name),
         )
         spec = find(layer.class_name)
         if spec is not None and not _is_operation(layer.module):
@@ -211,6 +212,7 @@ class _Reader:
             config = {renames.get(key, key): value for key, value in config.items()}
         layer.config = self._config(layer, config, name)
         self._children(layer, depth)
+        spec = spec_of(layer)
         if spec is not None and not _is_operation(layer.module):
             spec.normalize_children(layer, self.dialect)
             spec.normalize(layer.config, self.dialect)
@@ -282,6 +284,11 @@ def _text(entry: Config, key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{key} is {value!r}, a text was expected")
     return value
+
+
+def _registered(class_name: Any) -> str | None:
+    """The name `package>class`, which HDF5 files have in place of the class."""
+    return class_name if ">" in str(class_name) else None
 
 
 def _is_model(config: Any) -> bool:

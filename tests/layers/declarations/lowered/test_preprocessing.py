@@ -21,6 +21,7 @@ TEXTS = np.array([["a", "b"], ["zz", "c"]], object)
 BINS = {"bin_boundaries": [-0.5, 0.0, 0.7]}
 WORDS = {"vocabulary": ["a", "b", "c"]}
 NUMBERS = {"vocabulary": [5, 7, 9, 2]}
+SPREAD = {**WORDS, "num_oov_indices": 2}
 MEL = {"fft_length": 128, "sequence_stride": 64, "num_mel_bins": 16}
 STFT = {"frame_length": 50, "frame_step": 20}
 
@@ -134,8 +135,9 @@ def test_hashed_words(keras: ModuleType, tensorflow: ModuleType, tmp_path: Path)
         ("Discretization", {"num_bins": 3}, FLOATS, "has no bin boundaries"),
         ("Hashing", {"num_bins": 5}, INTS, "hashes numbers as texts"),
         ("Hashing", {"num_bins": 5, "salt": 3}, TEXTS, "hashes with a salt"),
-        ("IntegerLookup", {}, INTS, "has its vocabulary in a file of its own"),
-        ("StringLookup", {**WORDS, "num_oov_indices": 2}, TEXTS, "hashes texts that are not in"),
+        ("IntegerLookup", {}, INTS, "has no vocabulary in the file"),
+        ("StringLookup", {**SPREAD, "salt": 3}, TEXTS, "hashes what is not in its vocabulary"),
+        ("StringLookup", {}, TEXTS, "has no vocabulary in the file: adapt it"),
         ("TextVectorization", {}, TEXTS[:, :1], "takes texts apart"),
     ],
     ids=str,

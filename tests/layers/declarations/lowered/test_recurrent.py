@@ -6,6 +6,7 @@ repeats at masked steps of stacked cells, or with initial states, and zeros of u
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.support.protocol import Array
 from tests.support.roundtrip import error_of, randomised, sample
 from tests.support.tfjs_runtime import TfjsRuntime
 from tfjs.errors import UnsupportedError
+from tfjs.formats.base import ReadOptions
+from tfjs.formats.keras_h5 import FORMAT as HDF5
 from tfjs.ir.layers_model import Call, LayersModel
 from tfjs.layers.lowering import lower
 
@@ -332,6 +335,40 @@ def test_layers_for_a_gpu(
     tfjs.convert(file, tmp_path / "web", to="tfjs-graph")
     x = sample((2, 4, 5))
     answers = tfjs_runtime.predict_graph(tmp_path / "web", [x])
+    for answer, wanted in zip(answers, model(x), strict=True):
+        assert error_of(answer, np.asarray(wanted)) <= 1e-5
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("depth", ["plain", "wrapped", "nested"])
+def test_cudnn_layers_share_their_weights(
+    tf_keras: ModuleType, tfjs_runtime: TfjsRuntime, tmp_path: Path, kind: str, depth: str
+) -> None:
+    module = importlib.import_module(f"tf_keras.src.layers.rnn.cudnn_{kind.lower()}")
+    usual = {"reset_after": True} if kind == "GRU" else {}
+
+    def twice(make: Build) -> Any:
+        layer = make(3, name="own")
+        if depth == "wrapped":
+            layer = tf_keras.layers.Bidirectional(layer, name="both")
+        if depth == "nested":
+            layer = tf_keras.Sequential([tf_keras.Input(SHAPE), layer], name="inner")
+        inputs = [tf_keras.Input(SHAPE, name=name) for name in "ab"]
+        return tf_keras.Model(inputs, [layer(each) for each in inputs])
+
+    source = randomised(twice(getattr(module, f"CuDNN{kind}")))
+    source.save(tmp_path / "cudnn.h5")
+    source.save_weights(tmp_path / "weights.h5")
+    model = twice(
+        lambda *args, **options: getattr(tf_keras.layers, kind)(*args, **usual, **options)
+    )
+    model.load_weights(tmp_path / "weights.h5")
+    read = HDF5.read(tmp_path / "cudnn.h5", ReadOptions())
+    assert isinstance(read, LayersModel)
+    assert len(lower(read).variables) == (6 if depth == "wrapped" else 3)
+    tfjs.convert(tmp_path / "cudnn.h5", tmp_path / "web", to="tfjs-graph")
+    x = [sample((2, *SHAPE), seed) for seed in (0, 1)]
+    answers = tfjs_runtime.predict_graph(tmp_path / "web", x)
     for answer, wanted in zip(answers, model(x), strict=True):
         assert error_of(answer, np.asarray(wanted)) <= 1e-5
 
