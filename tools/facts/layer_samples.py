@@ -53,6 +53,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "InputLayer": {"shape": (4,)},
     "LSTM": {"units": 3},
     "LSTMCell": {"units": 3},
+    "LayerScale": {"init_values": 0.1, "projection_dim": 4},
     "LocallyConnected1D": {"filters": 3, "kernel_size": 2},
     "LocallyConnected2D": {"filters": 3, "kernel_size": 2},
     "MaxNumBoundingBoxes": {"max_number": 2},
@@ -84,6 +85,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "SpatialDropout1D": {"rate": 0.5},
     "SpatialDropout2D": {"rate": 0.5},
     "SpatialDropout3D": {"rate": 0.5},
+    "StochasticDepth": {"drop_path_rate": 0.5},
     "TensorFlowOpLayer": {"node_def": b"", "name": "probe"},
 }
 

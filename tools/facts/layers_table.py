@@ -29,6 +29,10 @@ exact, and refused where it is not. `tfjs convert` lists every rewrite that it m
 What a layers model cannot hold a graph model mostly can: without `--to`, `tfjs convert` writes \
 one where it must, and `--to tfjs-graph` always does. \
 `tests/models/test_every_layer_as_graph.py` compares those.
+
+The look-up layers below have not seen data. What `StringLookup` and `IntegerLookup` have learned, \
+or were built with, goes into the hash tables of a graph model, from `.keras` files too; \
+`tests/layers/declarations/lowered/test_lookups.py` compares that.
 """
 
 

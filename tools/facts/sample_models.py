@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from layer_samples import SHAPES, sample_arguments
+
+from tfjs.layers.vocabulary import facts
 
 _MERGES = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
 _IMAGES = frozenset(
@@ -40,7 +43,8 @@ LEFT_OUT = frozenset(
 
 def sample_model(keras: ModuleType, name: str) -> tuple[Any, list[Any]]:
     """A Functional model of the layer class `name`, and an array for each of its inputs."""
-    layer = getattr(keras.layers, _ALIASES.get(name, name))(
+    published = getattr(keras.layers, _ALIASES.get(name, name), None)
+    layer = (published or _unpublished(keras, name))(
         **sample_arguments(name, keras.layers, "keras3")
     )
     shapes = _shapes(name)
@@ -60,6 +64,12 @@ def sample_model(keras: ModuleType, name: str) -> tuple[Any, list[Any]]:
         else:
             arrays.append(rng.normal(size=(2, *shape)).astype(np.float32))
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs), arrays
+
+
+def _unpublished(keras: ModuleType, name: str) -> Any:
+    """A class that only a model of `keras.applications` has."""
+    module = facts("keras3")["layers"][name]["module"].removeprefix("keras.")
+    return getattr(importlib.import_module(f"{keras.__name__}.{module}"), name)
 
 
 def _shapes(name: str) -> list[tuple[int, ...]]:
