@@ -148,4 +148,11 @@ def test_an_operation_by_way_of_tfjs(
     for key, index in zip(keys, raw.outputs, strict=True):
         # A session gives a single text as such.
         found = answers[key].astype(object) if answers[key].dtype.kind == "S" else answers[key]
-        assert difference(found, wanted[index]) is None, key
+        expected = wanted[index]
+        if found.dtype == np.float16:
+            # The signature keeps the dtypes of the source: two units in the last place of a half.
+            assert np.allclose(found.astype(np.float32), expected, rtol=2e-3, atol=1e-7), key
+            continue
+        if found.dtype.kind in "iu":
+            found = found.astype(np.int32)
+        assert difference(found, expected) is None, key

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfjs.passes.optimize.engine import Rule
 from tfjs.passes.optimize.pipeline import PASSES, Pass
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "optimizer.md"
@@ -42,12 +43,16 @@ changed in place: what another part of the graph reads stays what it is.
 
 def page() -> str:
     """The text of the page."""
-    return "\n".join([INTRODUCTION, *map(_section, PASSES)])
+    told: dict[tuple[Rule, ...], str] = {}
+    return "\n".join([INTRODUCTION, *(_section(entry, told) for entry in PASSES)])
 
 
-def _section(entry: Pass) -> str:
+def _section(entry: Pass, told: dict[tuple[Rule, ...], str]) -> str:
     lines = [f"### {entry.id}", "", entry.why, ""]
+    if entry.rules in told:
+        return "\n".join([*lines, f"Its rules are those of {told[entry.rules]}.", ""])
     if entry.rules:
+        told[entry.rules] = entry.id
         lines += ["| rule | roots | numerics | what |", "| --- | --- | --- | --- |"]
     for rule in entry.rules:
         roots = ", ".join(f"`{op}`" for op in rule.ops)

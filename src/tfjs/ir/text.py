@@ -12,22 +12,23 @@ A graph is a head, a line a node, and what goes in and out:
 A value is the name of its node, with `:1` for its second output; a control input has `^`. Of an
 attribute, a bare word is a dtype, `b"..."` bytes, `@f` a function, `[1, 2]` a list, `<?, 2>` a
 shape (`<*>` of any rank), `tensor(int32[2]: 1, 2)` a small tensor and `tensor(float32[8, 2])` one
-whose numbers are not written. Names with other characters than `A-Z a-z 0-9 _ . / -` stand in
-quotes, as in JSON.
+whose numbers are not written. Names with other characters than `A-Z a-z 0-9 _ . / -`, and those
+that would be something else, stand in quotes, as in JSON.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tfjs.errors import FormatError
 from tfjs.ir.graph import Dims, FuncRef, Graph, Node, Shape, Type, Value
-from tfjs.ir.tensor import ArrayTensor, Tensor
+from tfjs.ir.tensor import ITEM_SIZES, Array, ArrayTensor, Tensor
 
 _MOST_WRITTEN = 64
 _MAIN = "main"
@@ -44,6 +45,12 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"[+-]?(\d|\.\d|inf$|nan$)")
+_WHOLE = re.compile(r"\d+")
+_WORDS = {"true": True, "false": False, "none": None}
+# Attributes are no deeper than lists of lists.
+_MOST_DEPTH = 8
+# What an input, a control input or an output of a graph names, and the line in which it does.
+_Reference = tuple[str, int, bool, int]
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -51,7 +58,8 @@ _NUMBER = re.compile(r"[+-]?(\d|\.\d|inf$|nan$)")
 
 def graph_text(graph: Graph) -> str:
     """A graph as text; numbers of tensors with more than 64 elements are left out."""
-    lines = [f"graph {_name(graph.name or _MAIN)}"]
+    name = json.dumps(_MAIN) if graph.name == _MAIN else _name(graph.name or _MAIN)
+    lines = [f"graph {name}"]
     lines += [f"  {_node(node)}" for node in graph.ordered()]
     lines.append("  " + " ".join(["inputs", ", ".join(_name(node.name) for node in graph.inputs)]))
     outputs = zip(graph.output_names, graph.outputs, strict=True)
@@ -106,14 +114,17 @@ def _attr(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"tensor({_tensor(value)})"
     if isinstance(value, float):
-        text = repr(float(value))
-        return text if _NUMBER.match(text) else "nan"
+        return repr(float(value))
+    if isinstance(value, str):
+        other = value in _WORDS or value == "tensor" or _NUMBER.match(value)
+        return json.dumps(value) if other else _name(value)
     return str(value)
 
 
 def _tensor(tensor: Tensor) -> str:
     head = f"{tensor.dtype}[{', '.join(map(str, tensor.shape))}]"
-    if tensor.size > _MOST_WRITTEN:
+    # NumPy has no bfloat16 to read numbers back into.
+    if tensor.size > _MOST_WRITTEN or tensor.dtype == "bfloat16":
         return head
     items = tensor.array().reshape(-1).tolist()
     if tensor.dtype.startswith("complex"):
@@ -142,12 +153,12 @@ def parse_graphs(text: str, weights: Mapping[str, Tensor] | None = None) -> list
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        place = 0
-        while line[place:].strip():
+    for number, padded in enumerate(text.splitlines(), 1):
+        line, place = padded.rstrip(), 0
+        while place < len(line):
             found = _TOKEN.match(line, place)
             if found is None:
-                raise _problem(number, f"has {line[place:].strip()[:20]!r}, which is none")
+                raise _problem(number, f"has {line[place : place + 20].strip()!r}, which is none")
             place = found.end()
             kind = str(found.lastgroup)
             yield kind, found[kind], number
@@ -195,10 +206,17 @@ class _Parser:
     def _word(self) -> str:
         kind, token = self._next()
         if kind == "text":
-            return str(json.loads(token))
+            return self._quoted(token)
         if kind != "word":
-            raise _problem(self._line, f"has {token!r} where a name is wanted")
+            told = "the end of the line" if kind == "end" else repr(token)
+            raise _problem(self._line, f"has {told} where a name is wanted")
         return token
+
+    def _quoted(self, token: str) -> str:
+        try:
+            return str(json.loads(token))
+        except ValueError:
+            raise _problem(self._line, f"has {token[:20]!r}, which is no text") from None
 
     def _several(self, item: Callable[[], Any], end: str) -> list[Any]:
         """Items with commas between them, up to a mark or the end of the line."""
@@ -219,19 +237,18 @@ class _Parser:
 
     def graph(self) -> Graph:
         self._want("graph")
-        name = self._word()
-        graph = Graph("" if name == _MAIN else name)
+        graph = Graph("" if self._is(_MAIN) else self._word())
         self._want_end()
-        read: dict[Node, list[tuple[str, int, bool]]] = {}
+        read: dict[Node, list[_Reference]] = {}
         while self.peek() not in (None, "graph"):
             if self._is("inputs"):
-                graph.inputs = [self._at(graph, key) for key in self._several(self._word, "end")]
+                graph.inputs = self._nodes(graph)
             elif self._is("targets"):
-                graph.targets = [self._at(graph, key) for key in self._several(self._word, "end")]
+                graph.targets = self._nodes(graph)
             elif self._is("outputs"):
                 ports = self._several(self._output, "end")
-                graph.outputs = [self._value_at(graph, name, index) for _, name, index in ports]
-                graph.output_names = [key for key, _, _ in ports]
+                graph.outputs = [self._value_at(graph, reference) for _, reference in ports]
+                graph.output_names = [key for key, _ in ports]
             else:
                 node, references = self._node(graph, self._word())
                 read[node] = references
@@ -242,7 +259,11 @@ class _Parser:
         if not self._ends():
             raise _problem(self._line, "goes on where the line should end")
 
-    def _node(self, graph: Graph, name: str) -> tuple[Node, list[tuple[str, int, bool]]]:
+    def _nodes(self, graph: Graph) -> list[Node]:
+        named = self._several(self._reference, "end")
+        return [self._at(graph, reference) for reference in named]
+
+    def _node(self, graph: Graph, name: str) -> tuple[Node, list[_Reference]]:
         self._want("=")
         op = self._word()
         self._want("(")
@@ -256,38 +277,40 @@ class _Parser:
             raise _problem(self._line, f"has two nodes called {name!r}")
         return graph.add(op, [], attrs, types, name=name), read
 
-    def _connect(self, graph: Graph, read: Mapping[Node, list[tuple[str, int, bool]]]) -> None:
+    def _connect(self, graph: Graph, read: Mapping[Node, list[_Reference]]) -> None:
         for node, references in read.items():
-            values = [self._value_at(graph, name, at) for name, at, wait in references if not wait]
+            values = [self._value_at(graph, item) for item in references if not item[2]]
             graph.set_inputs(node, values)
-            node.controls = [self._at(graph, name) for name, _, wait in references if wait]
+            node.controls = [self._at(graph, item) for item in references if item[2]]
 
-    def _at(self, graph: Graph, name: str) -> Node:
+    def _at(self, graph: Graph, reference: _Reference) -> Node:
+        name, _, _, line = reference
         if name not in graph.nodes:
-            raise _problem(self._line, f"has no node {name!r}")
+            raise _problem(line, f"has no node {name!r}")
         return graph.nodes[name]
 
-    def _value_at(self, graph: Graph, name: str, index: int) -> Value:
-        node = self._at(graph, name)
+    def _value_at(self, graph: Graph, reference: _Reference) -> Value:
+        node = self._at(graph, reference)
+        name, index, _, line = reference
         if index >= len(node.outputs):
-            raise _problem(self._line, f"has no value {name}:{index}")
+            raise _problem(line, f"has no value {name}:{index}")
         return node.outputs[index]
 
-    def _reference(self) -> tuple[str, int, bool]:
+    def _reference(self) -> _Reference:
         wait = self._is("^")
         name = self._word()
-        return name, int(self._number()) if self._is(":") else 0, wait
+        index = self._whole() if self._is(":") else 0
+        return name, index, wait, self._line
 
-    def _output(self) -> tuple[str, str, int]:
+    def _output(self) -> tuple[str, _Reference]:
         key = self._word()
         self._want("=")
-        name, index, _ = self._reference()
-        return key, name, index
+        return key, self._reference()
 
     def _pair(self, node: str) -> tuple[str, Any]:
         key = self._word()
         self._want(":")
-        return key, self._attr(node)
+        return key, self._attr(node, _MOST_DEPTH)
 
     def _type(self) -> Type:
         dtype = None if self._is("?") else self._word()
@@ -298,34 +321,50 @@ class _Parser:
         if self._is("*"):
             self._want(end)
             return None
-        return tuple(self._several(lambda: None if self._is("?") else int(self._number()), end))
+        return tuple(self._several(lambda: None if self._is("?") else self._whole(), end))
 
-    def _number(self) -> float | int:
+    def _whole(self) -> int:
+        number = self._number(_WHOLE)
+        return int(number)
+
+    def _number(self, form: re.Pattern[str] = _NUMBER) -> float | int:
         kind, token = self._next()
         try:
-            return int(token) if re.fullmatch(r"[+-]?\d+", token) else float(token)
+            if kind == "word" and (form is _NUMBER or form.fullmatch(token)):
+                return int(token) if token.lstrip("+-").isdecimal() else float(token)
         except ValueError:
-            told = "the end of the line" if kind == "end" else repr(token)
-            raise _problem(self._line, f"has {told} where a number is wanted") from None
+            pass
+        told = "the end of the line" if kind == "end" else repr(token[:20])
+        raise _problem(self._line, f"has {told} where a number is wanted")
 
-    def _attr(self, node: str) -> Any:
+    def _attr(self, node: str, depth: int) -> Any:
+        if not depth:
+            raise _problem(self._line, "has lists in lists, too deep")
         if self._is("<"):
             return Dims(self._sizes(">"))
         if self._is("["):
-            return self._several(lambda: self._attr(node), "]")
+            return self._several(lambda: self._attr(node, depth - 1), "]")
         if self._is("@"):
             return FuncRef(self._word())
         if self._left and self._left[-1][0] == "word" and _NUMBER.match(self._left[-1][1]):
             return self._number()
         kind, token = self._next()
         if kind == "bytes":
-            return str(json.loads(token[1:])).encode("latin-1")
-        words = {"true": True, "false": False, "none": None}
+            return self._bytes(token)
+        if kind == "text":
+            return self._quoted(token)
         if kind == "word" and token == "tensor" and self._is("("):
             return self._tensor(node)
         if kind != "word":
-            raise _problem(self._line, f"has {token!r} where an attribute is wanted")
-        return words.get(token, token)
+            told = "the end of the line" if kind == "end" else repr(token)
+            raise _problem(self._line, f"has {told} where an attribute is wanted")
+        return _WORDS.get(token, token)
+
+    def _bytes(self, token: str) -> bytes:
+        try:
+            return self._quoted(token[1:]).encode("latin-1")
+        except UnicodeEncodeError:
+            raise _problem(self._line, f"has {token[:20]!r}, which is no text of bytes") from None
 
     def _tensor(self, node: str) -> Tensor:
         type_ = self._type()
@@ -336,19 +375,28 @@ class _Parser:
             if tensor is None or (tensor.dtype, tensor.shape) != (type_.dtype, shape):
                 raise _problem(self._line, f"leaves out the numbers of {node!r}")
             return tensor
-        items = self._several(lambda: self._attr(node), ")")
-        return ArrayTensor(_array(items, type_.dtype or "float32", shape))
+        items = self._several(lambda: self._attr(node, 1), ")")
+        dtype = type_.dtype or "?"
+        try:
+            return ArrayTensor(_array(items, dtype, type_.shape))
+        except (ValueError, TypeError, OverflowError) as error:
+            raise _problem(self._line, f"has no {dtype} tensor: {error}") from None
 
 
-def _array(items: Iterable[Any], dtype: str, shape: tuple[int, ...]) -> Any:
+def _array(items: list[Any], dtype: str, shape: Shape) -> Array:
+    """Items as an array; raises ValueError, TypeError or OverflowError where they are none."""
+    if shape is None or None in shape or dtype not in (*ITEM_SIZES, "string"):
+        raise ValueError("it needs a dtype and all sizes")
+    sizes = [size for size in shape if size is not None]
+    wide = 2 if dtype.startswith("complex") else 1
+    if len(items) != math.prod(sizes) * wide:
+        raise ValueError(f"it has {len(items)} numbers")
     if dtype == "string":
-        found = np.empty(shape, object)
-        found.reshape(-1)[:] = list(items)
-        return found
-    numbers = list(items)
-    if dtype.startswith("complex"):
-        numbers = [complex(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
-    try:
-        return np.array(numbers, dtype).reshape(shape)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise FormatError(f"the text of the graph has no {dtype} tensor: {error}") from None
+        found = np.empty(len(items), object)
+        found[:] = items
+        return found.reshape(sizes)
+    if not all(isinstance(item, bool | int | float) for item in items):
+        raise TypeError("it has what is no number")
+    if wide == 2:
+        items = [complex(*pair) for pair in zip(items[::2], items[1::2], strict=True)]
+    return np.array(items, dtype).reshape(sizes)

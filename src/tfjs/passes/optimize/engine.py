@@ -28,12 +28,13 @@ class Match(Builder):
     def __init__(self, graph: Graph, root: Node) -> None:
         super().__init__(graph, root.name, root.origin)
 
-    def inner(self, value: Value, *ops: str) -> Node | None:
+    def inner(self, value: Value, *ops: str, reads: int = 1) -> Node | None:
         """The node that makes a value, if only the matched part reads it.
 
         Args:
             value: what the root, or an inner node, reads.
             ops: what the node may be.
+            reads: how often the matched part reads it.
 
         Returns:
             None for another operation, and where anything else reads one of its values, it is an
@@ -42,7 +43,7 @@ class Match(Builder):
         node = value.node
         if node.op not in ops or node.controls or self.graph.is_output(node):
             return None
-        if sum(len(output.uses) for output in node.outputs) != 1:
+        if sum(len(output.uses) for output in node.outputs) != reads:
             return None
         return self._taken(node)
 

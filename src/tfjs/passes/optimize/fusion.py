@@ -54,16 +54,13 @@ def activation(node: Node, match: Match) -> Sequence[Value] | None:
     plain = match.inner(node.inputs[0], *FUSED, *FUSED.values())
     if plain is None or not is_float(plain) or not last(plain):
         return None
-    depthwise = "Depthwise" in plain.op
-    if node.op == "LeakyRelu" and depthwise:
-        return None
     steps = list(plain.attrs.get("fused_ops") or ())
     if plain.op in FUSED.values() and (steps != [_BIAS] or len(plain.inputs) != 3):
         return None
     size = channels(plain)
     extra = []
-    if node.op == "Prelu":
-        slope = channels_of(node.inputs[1], node.inputs[0])
+    slope = _slope(node, plain)
+    if slope is not None or node.op == "Prelu":
         if slope is None or size is None or slope.size not in (1, size):
             return None
         extra.append(match.constant(np.broadcast_to(slope, (size,))))
@@ -73,9 +70,20 @@ def activation(node: Node, match: Match) -> Sequence[Value] | None:
             return None
         given = match.constant(np.zeros(size, np.float32))
     attrs = {}
-    if node.op == "LeakyRelu":
+    if node.op == "LeakyRelu" and not extra:
         attrs["leakyrelu_alpha"] = float(node.attrs.get("alpha", _LEAK))
-    return [fused(match, plain, plain.inputs[1], given, node.op, *extra, **attrs)]
+    step = "Prelu" if extra else node.op
+    return [fused(match, plain, plain.inputs[1], given, step, *extra, **attrs)]
+
+
+def _slope(node: Node, plain: Node) -> Array | None:
+    """The slope that a fused activation reads, a number a channel."""
+    if node.op == "Prelu":
+        return channels_of(node.inputs[1], node.inputs[0])
+    if node.op == "LeakyRelu" and "Depthwise" in plain.op:
+        # TF.js reads no `leakyrelu_alpha` there.
+        return np.full(1, node.attrs.get("alpha", _LEAK), np.float32)
+    return None
 
 
 @RULES.rule("fuse/padding", "Conv2D", "DepthwiseConv2dNative", *list(FUSED.values())[:2])

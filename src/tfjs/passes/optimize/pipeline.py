@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 
 from tfjs.errors import UsageError
 from tfjs.ir.graph import Graph, GraphModel
-from tfjs.passes.optimize import contraction, fusion, recognise, scales, sharing, tidy
+from tfjs.passes.optimize import (
+    contraction,
+    fusion,
+    gelu,
+    lone_scales,
+    normalizations,
+    recognise,
+    scales,
+    scales_before,
+    sharing,
+    tidy,
+)
 from tfjs.passes.optimize.engine import Numerics, Rule, apply
 
 # Told which pass or rule has just been applied, and what that may do to the numbers.
@@ -46,13 +57,33 @@ PASSES = (
     Pass(
         "recognise",
         "An activation is one operation before it can become part of a convolution.",
-        rules=(*recognise.RULES.all, *contraction.RULES.all),
+        rules=(
+            *gelu.RULES.all,
+            *recognise.RULES.all,
+            *normalizations.RULES.all,
+            *contraction.RULES.all,
+        ),
     ),
     Pass(
         "fuse",
         "A bias must be part of its convolution before a scale behind it can be, and both before "
         "an activation is: the roots are looked at in the order of the graph, so one pass does it.",
-        rules=(*scales.RULES.all, *fusion.RULES.all),
+        rules=(*scales.RULES.all, *scales_before.RULES.all, *fusion.RULES.all),
+    ),
+    Pass(
+        "fuse-lone",
+        "A normalization that is left has found no convolution; it can take an activation now.",
+        rules=(*lone_scales.RULES.all, *fusion.RULES.all),
+    ),
+    Pass(
+        "tidy-again",
+        "What moved before a product has left views of views behind.",
+        rules=tuple(tidy.RULES.all),
+    ),
+    Pass(
+        "share-again",
+        "Branches that differed in a bias or scale alone begin alike now.",
+        walk=sharing.share,
     ),
 )
 

@@ -18,6 +18,7 @@ RULES = Rules()
 
 _BIAS = [b"BiasAdd"]
 _EPSILON = 1e-4
+_MOST_SHARED = 1 << 14
 
 
 @RULES.rule(
@@ -29,23 +30,33 @@ _EPSILON = 1e-4
 )
 def batch_norm(node: Node, match: Match) -> Sequence[Value] | None:
     """A batch normalization behind a convolution or product."""
+    found, product = normalization(node, match), _product(node.inputs[0], match)
+    if found is None or product is None:
+        return None
+    factor, shift = found
+    made = _scaled(match, product, factor, shift)
+    # Nobody reads the statistics.
+    return None if made is None else [made] * len(node.outputs)
+
+
+def normalization(node: Node, match: Match) -> tuple[Array, Array] | None:
+    """What a batch normalization of constants multiplies each channel with, and adds to it.
+
+    None where it is one of training, channels come first, or something reads its statistics.
+    """
     if node.attrs.get("is_training", True) or not last(node):
         return None
     if any(value.uses or match.graph.is_output(value) for value in node.outputs[1:]):
         return None
-    product = _product(node.inputs[0], match)
     told = [channels_of(value, node.inputs[0]) for value in node.inputs[1:]]
-    if product is None or any(numbers is None for numbers in told):
+    if any(numbers is None for numbers in told):
         return None
     scale, offset, mean, variance = (
         np.asarray(numbers, np.float64) for numbers in told if numbers is not None
     )
     with np.errstate(all="ignore"):
         factor = scale / np.sqrt(variance + float(node.attrs.get("epsilon", _EPSILON)))
-        shift = offset - mean * factor
-    made = _scaled(match, product, factor, shift)
-    # Nobody reads the statistics.
-    return None if made is None else [made] * len(node.outputs)
+        return factor, offset - mean * factor
 
 
 @RULES.rule("fold/scale", "Mul", "RealDiv", "Div", numerics="reassociating")
@@ -63,14 +74,19 @@ def scale(node: Node, match: Match) -> Sequence[Value] | None:
     return None if made is None else [made]
 
 
-@RULES.rule("fold/shift", "Add", "AddV2", "Sub", numerics="reassociating")
+@RULES.rule("fold/shift", "BiasAdd", "Add", "AddV2", "Sub", numerics="reassociating")
 def shift(node: Node, match: Match) -> Sequence[Value] | None:
     """A shift of one number a channel behind a bias."""
     first, second = node.inputs
-    if node.op != "Sub" and channels_of(second, first) is None:
+    if node.op in ("Add", "AddV2") and channels_of(second, first) is None:
         first, second = second, first
     product, numbers = match.inner(first, *FUSED.values()), channels_of(second, first)
-    if product is None or numbers is None or product.attrs.get("fused_ops") != _BIAS:
+    if (
+        product is None
+        or not last(node)
+        or numbers is None
+        or product.attrs.get("fused_ops") != _BIAS
+    ):
         return None
     sign = -1.0 if node.op == "Sub" else 1.0
     made = _scaled(match, product, np.ones(1), sign * numbers.astype(np.float64))
@@ -89,9 +105,9 @@ def _product(value: Value, match: Match) -> Node | None:
 
 def _scaled(match: Match, product: Node, factor: Array, shift: Array | None) -> Value | None:
     """A convolution or product times a factor a channel, plus a shift a channel."""
-    weights, size = constant_of(product.inputs[1]), channels(product)
+    weights, size = weights_of(product), channels(product)
     bias = constant_of(product.inputs[2]) if len(product.inputs) > 2 else None
-    if weights is None or size is None or isinstance(weights, QuantizedTensor):
+    if weights is None or size is None:
         return None
     if len(product.inputs) > 2 and bias is None:
         return None
@@ -111,6 +127,19 @@ def _scaled(match: Match, product: Node, factor: Array, shift: Array | None) -> 
         return match.op(product.op, product.inputs[0], made, attrs=product.attrs)
     given = match.constant(moved.astype(np.float32))
     return fused(match, product, made, given)
+
+
+def weights_of(product: Node) -> Tensor | None:
+    """The weights of a convolution or product, if they are constant and may be changed for it.
+
+    Quantized ones would be stored in more bytes, and large ones that several read, as the steps of
+    a loop that is laid out, once for each.
+    """
+    weights = constant_of(product.inputs[1])
+    if weights is None or isinstance(weights, QuantizedTensor):
+        return None
+    shared = len(product.inputs[1].uses) > 1
+    return None if shared and weights.size > _MOST_SHARED else weights
 
 
 def _laid(product: Node, weights: Tensor, factor: Array) -> Array:

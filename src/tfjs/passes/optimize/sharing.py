@@ -2,10 +2,148 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from collections import Counter
+from collections.abc import Hashable, Iterable
+from hashlib import blake2b
+from typing import Any
 
-from tfjs.ir.graph import Graph
+from tfjs.ir.graph import Dims, Graph, Node, Value, constant_of, held
+from tfjs.ir.tensor import QuantizedTensor, Tensor
+from tfjs.ops.definitions import built_definition
+
+# What is no function of its inputs, or may run another number of times than they do.
+_APART = re.compile(
+    r"Random|Multinomial|StatelessTruncated|Dropout|^TensorList|^EmptyTensorList|^TensorArray"
+    r"|Table|^(Ref)?(Switch|Merge|Enter|Exit|NextIteration|Select)$|^LoopCond$|^Const$|^Placeholder"
+)
+_EITHER_WAY = frozenset(
+    {"Add", "AddV2", "Mul", "Maximum", "Minimum", "SquaredDifference", "Equal", "NotEqual"}
+    | {"LogicalAnd", "LogicalOr"}
+)
+_HANDLES = frozenset({"resource", "variant"})
+_FIRST_BYTES = 1 << 12
 
 
 def share(graph: Graph, hits: Counter[str]) -> None:
-    """Let readers of equal values read one of them."""
+    """Let readers of equal values read one of them.
+
+    Args:
+        graph: the graph, changed in place.
+        hits: counts constants and computations that went, as `share/constant` and
+            `share/computation`.
+    """
+    merged: dict[Node, list[str]] = {}
+    _share_constants(graph, hits, merged)
+    _share_computations(graph, hits, merged)
+    for node, names in merged.items():
+        node.origin = tuple(dict.fromkeys([*node.origin, *names]))
+
+
+def _merge(graph: Graph, node: Node, kept: Node, merged: dict[Node, list[str]]) -> None:
+    for old, new in zip(node.outputs, kept.outputs, strict=True):
+        if new.shape is None:
+            new.shape = old.shape
+        graph.replace(old, new)
+    graph.erase(node)
+    merged.setdefault(kept, []).extend([*node.origin, *merged.pop(node, ())])
+
+
+# Constants ---------------------------------------------------------------------------------------
+
+
+def _share_constants(graph: Graph, hits: Counter[str], merged: dict[Node, list[str]]) -> None:
+    nodes = [node for node in graph.nodes.values() if node.op == "Const"]
+    nodes = [node for node in nodes if node not in graph.inputs and node not in graph.targets]
+    for group in _alike(nodes, _kind):
+        for close in _alike(group, _beginning):
+            for same in _alike(close, _contents):
+                for node in same[1:]:
+                    _merge(graph, node, same[0], merged)
+                    hits["share/constant"] += 1
+
+
+def _alike(nodes: Iterable[Node], key: Any) -> list[list[Node]]:
+    """Nodes by a key, those that are alone left out, and those of which there is no key."""
+    groups: dict[Hashable, list[Node]] = {}
+    for node in nodes:
+        tensor = constant_of(node.output)
+        found = None if tensor is None else key(tensor)
+        if found is not None:
+            groups.setdefault(found, []).append(node)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _kind(tensor: Tensor) -> Hashable:
+    """What is known without reading; values that are stored otherwise stay apart."""
+    stored = tensor.quantization if isinstance(tensor, QuantizedTensor) else None
+    return tensor.dtype, tensor.shape, stored
+
+
+def _beginning(tensor: Tensor) -> Hashable:
+    """The first bytes, read alone where the tensor lies in a file."""
+    if tensor.dtype == "string":
+        return _contents(tensor)
+    return bytes(next(iter(tensor.chunks(_FIRST_BYTES)), b""))[:_FIRST_BYTES]
+
+
+def _contents(tensor: Tensor) -> Hashable:
+    """A digest of all bytes, of which a piece at a time is held."""
+    digest = blake2b(digest_size=32)
+    if tensor.dtype == "string":
+        for item in tensor.array().reshape(-1):
+            digest.update(struct.pack("<Q", len(item)) + item)
+    else:
+        for piece in tensor.chunks():
+            digest.update(piece)
+    return digest.digest()
+
+
+# Computations ------------------------------------------------------------------------------------
+
+
+def _share_computations(graph: Graph, hits: Counter[str], merged: dict[Node, list[str]]) -> None:
+    first: dict[Hashable, Node] = {}
+    targets = set(graph.targets)
+    for node in graph.ordered():
+        key = None if node in targets or node in graph.inputs else _computation(node)
+        if key is None:
+            continue
+        kept = first.setdefault(key, node)
+        if kept is not node:
+            _merge(graph, node, kept, merged)
+            hits["share/computation"] += 1
+
+
+def _computation(node: Node) -> Hashable | None:
+    """What a node computes; None where two of them would not be one."""
+    if not node.inputs or node.controls or _APART.search(node.op) or held(node):
+        return None
+    known = built_definition(node.op)
+    if known is None or known.stateful:
+        return None
+    if any(value.dtype in _HANDLES for value in (*node.inputs, *node.outputs)):
+        return None
+    inputs: list[Value] = list(node.inputs)
+    if node.op in _EITHER_WAY:
+        inputs.sort(key=id)
+    attrs = [(name, _frozen(item)) for name, item in sorted(node.attrs.items()) if name[:1] != "_"]
+    if any(item is None for _, item in attrs):
+        return None
+    dtypes = tuple(value.dtype for value in node.outputs)
+    return node.op, tuple(inputs), tuple(attrs), dtypes
+
+
+def _frozen(item: Any) -> Hashable | None:
+    """An attribute as a key; None for what is compared by no key."""
+    if isinstance(item, Dims):
+        return ("shape", item.dims)
+    if isinstance(item, list):
+        parts = [_frozen(part) for part in item]
+        return None if None in parts else ("list", *parts)
+    if isinstance(item, float):
+        return ("float", struct.pack("<d", item))
+    if isinstance(item, bool | int | str | bytes):
+        return (type(item).__name__, item)
+    return None

@@ -1,7 +1,13 @@
-"""Steps that do nothing, and chains of steps that are one."""
+"""Steps that do nothing, and chains of steps that are one.
+
+The rules stand in modules by what they look at; what gives its input on is tried first.
+"""
 
 from __future__ import annotations
 
+from tfjs.passes.optimize import tidy_moves, tidy_noops, tidy_pieces, tidy_shapes
 from tfjs.passes.optimize.engine import Rules
 
 RULES = Rules()
+for _module in (tidy_noops, tidy_shapes, tidy_pieces, tidy_moves):
+    RULES.all += _module.RULES.all
