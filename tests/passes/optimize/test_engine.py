@@ -16,6 +16,7 @@ from tfjs.ir.text import graph_text
 from tfjs.passes.inline import copied
 from tfjs.passes.optimize.engine import Match, Rules, apply
 from tfjs.passes.optimize.pipeline import optimize
+from tfjs.passes.optimize.tidy import RULES as TIDY
 
 F = "{T: float32}"
 X = "x: float32[?, 4]"
@@ -321,3 +322,31 @@ def test_a_function_that_gives_back_its_argument() -> None:
     assert set(changed.nodes) == {"x"}
     assert changed.outputs == [changed.nodes["x"].output]
     assert changed.output_names == ["n2"]
+
+
+BRANCHES = """
+x = Placeholder() {dtype: float32, shape: <?, 4>} -> float32[?, 4]
+p = Placeholder() {dtype: bool, shape: <>} -> bool[]
+c = Switch(x, p) {T: float32} -> float32[?, 4], float32[?, 4]
+a = Const() {dtype: int32, value: tensor(int32[1]: 1)} -> int32[1]
+e = Const() {dtype: int32, value: tensor(int32[1]: 2)} -> int32[1]
+s = Shape(c:1) {T: float32, out_type: int32} -> int32[2]
+k = StridedSlice(s, a, e, a) {Index: int32, T: int32, begin_mask: 0, ellipsis_mask: 0, end_mask: 0, new_axis_mask: 0, shrink_axis_mask: 0} -> int32[1]
+n = Shape(c) {T: float32, out_type: int32} -> int32[2]
+m = Merge(k, n) {N: 2, T: int32} -> int32[*], int32[]
+inputs x, p
+outputs y = m
+"""  # noqa: E501 - a line is a node
+
+
+def test_no_constant_takes_the_place_of_a_branch() -> None:
+    """TF.js would have it before the branch is chosen, and let the Merge take it."""
+    graph, hits = parsed(BRANCHES), Counter[str]()
+    apply(graph, TIDY.all, hits)
+    assert not hits
+    assert len(graph.nodes) == len(parsed(BRANCHES).nodes)
+    without = BRANCHES.replace("m = Merge(k, n) {N: 2, T: int32} -> int32[*], int32[]", "").replace(
+        "y = m", "y = k"
+    )
+    apply(parsed(without), TIDY.all, hits)
+    assert hits["tidy/known-sizes"] == 1

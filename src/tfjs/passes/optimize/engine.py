@@ -16,6 +16,7 @@ from tfjs.ops.build import Builder
 # What a rule may do to the numbers: nothing, or compute the same sums in another order.
 Numerics = Literal["exact", "reassociating"]
 _MOST_REWRITES_EACH = 30
+_MERGES = frozenset({"Merge", "RefMerge"})
 _SMALL = 1 << 16
 
 
@@ -134,6 +135,8 @@ def apply(graph: Graph, rules: Iterable[Rule], hits: Counter[str]) -> int:
         count += 1
         if count > left:
             raise ConversionError(f"the rule {fired.id} never comes to an end", where=node.name)
+    if work.branches:
+        graph.prune()  # what was built and not taken
     return count
 
 
@@ -148,18 +151,25 @@ def _first(graph: Graph, node: Node, rules: Sequence[Rule], work: _Work) -> Rule
         except UNFIT as error:  # a rule reckons with a node that can be
             text = f"node {node.name!r} ({node.op}): does not take such attributes or inputs"
             raise CorruptFileError(f"{text}: {error!r}") from error
-        if values is not None:
-            work.swap(node, values, match.made)
-            return rule
+        if values is None or (work.branches and any(map(constant_of, values))):
+            continue
+        work.swap(node, values, match.made)
+        return rule
     return None
 
 
 class _Work:
-    """The nodes to look at: all, and again those around what changed."""
+    """The nodes to look at: all, and again those around what changed.
+
+    Attributes:
+        branches: whether the graph has branches of TF1, where a constant is there even if its
+            branch is not taken: none may take the place of what a branch computes.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._queue = deque(graph.ordered())
+        self.branches = any(node.op in _MERGES for node in self._queue)
         self._waiting = set(self._queue)
         self._kept = {*graph.targets}
 
