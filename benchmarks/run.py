@@ -5,12 +5,15 @@
     python3 benchmarks/run.py convert                  measures tfjs beside cp
     python3 benchmarks/run.py convert --official PATH  and an official tensorflowjs_converter
     python3 benchmarks/run.py run                      runs models beside TensorFlow
+    python3 benchmarks/run.py optimizer [--official PATH] [--backend NAME ...] [--only NAME ...]
+                                                       runs conversions in TF.js in turns
 
 The models are MobileNetV2 and ResNet50 with random weights, as Keras HDF5, as .keras and as
 SavedModel; a synthetic one of 2 GB, as Keras HDF5 and as .keras; a SavedModel of 3 GB; a frozen
 graph of 100 000 nodes; two of 10 000 and 20 000 inputs and outputs. They stand in
-~/.cache/tfjs-benchmarks (or --cache), 9 GB in all; --only makes and measures some of them. Only
-Python and what tools/envs.py installs is needed.
+~/.cache/tfjs-benchmarks (or --cache), 9 GB in all; --only makes and measures some of them. The
+optimizer has models of its own, in a folder below: see optimizer.py. Only Python and what
+tools/envs.py installs is needed.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tools"))
 
 import envs
+import optimizer
 from measure import Measured, measure
 
 
@@ -83,7 +87,7 @@ class Row:
     copy: Measured
     tfjs: Measured
     verified: Measured
-    official: Measured | None
+    official: Measured | None = None
 
 
 def make(cache: Path, names: list[str]) -> None:
@@ -99,17 +103,33 @@ def make(cache: Path, names: list[str]) -> None:
         envs.run_quietly(command)
 
 
-def best_of(repeat: int, command: list[str], dest: Path) -> Measured:
-    """The fastest of several runs, with the highest peaks of all; the output is removed."""
-    runs: list[Measured] = []
+def in_turns(
+    repeat: int, commands: dict[str, list[str]], dest: Path, cold: Path | None
+) -> dict[str, Measured]:
+    """Runs commands in turns, so that what else the machine does meets all of them.
+
+    Gives the fastest run of each, with the highest peaks of all; `cold` is read from the disk each
+    time. The output is removed.
+    """
+    runs: dict[str, list[Measured]] = {name: [] for name in commands}
     for _ in range(repeat):
-        runs.append(measure(command))
-        if dest.is_dir():
-            shutil.rmtree(dest)
-        else:
-            dest.unlink(missing_ok=True)
-        if runs[-1].failed:
-            return runs[-1]
+        for name, command in commands.items():
+            if runs[name] and runs[name][-1].failed:
+                continue
+            if cold is not None:
+                forget(cold)
+            runs[name].append(measure(command))
+            if dest.is_dir():
+                shutil.rmtree(dest)
+            else:
+                dest.unlink(missing_ok=True)
+    return {name: best(measured) for name, measured in runs.items()}
+
+
+def best(runs: list[Measured]) -> Measured:
+    """The fastest run, with the highest peaks of all; the last where it failed."""
+    if runs[-1].failed:
+        return runs[-1]
     return Measured(
         seconds=min(run.seconds for run in runs),
         peak_mb=max(run.peak_mb for run in runs),
@@ -117,26 +137,40 @@ def best_of(repeat: int, command: list[str], dest: Path) -> Measured:
     )
 
 
+def forget(source: Path) -> None:
+    """Lets the system drop from memory what it holds of the files (Linux)."""
+    for path in files_of(source):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def measure_source(
-    source: Path, suffix: str, tfjs: Path, official: str | None, work: Path, repeat: int
+    source: Path, suffix: str, tfjs: Path, work: Path, options: argparse.Namespace
 ) -> Row:
     """Measures the conversion of one source to a TF.js layers model or graph model."""
     out = work / "out"
     names = [str(source), str(out)]
-    theirs = [official, *OFFICIAL_OPTIONS[suffix], *names] if official else None
-    return Row(
-        source=source,
-        copy=best_of(repeat, ["cp", "-r", *names], out),
-        tfjs=best_of(repeat, [str(tfjs), "convert", "--no-verify", *names], out),
-        verified=best_of(repeat, [str(tfjs), "convert", *names], out),
-        official=best_of(repeat, theirs, out) if theirs else None,
-    )
+    commands = {
+        "copy": ["cp", "-r", *names],
+        "tfjs": [str(tfjs), "convert", "--no-verify", *names],
+        "verified": [str(tfjs), "convert", *names],
+    }
+    if options.official:
+        commands["official"] = [options.official, *OFFICIAL_OPTIONS[suffix], *names]
+    cold = source if options.cold else None
+    return Row(source=source, **in_turns(options.repeat, commands, out, cold))
 
 
 def size_of(source: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    files = source.rglob("*") if source.is_dir() else [source]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(file.stat().st_size for file in files_of(source))
+
+
+def files_of(source: Path) -> list[Path]:
+    """A file itself, or all files in a folder."""
+    paths = source.rglob("*") if source.is_dir() else [source]
+    return [path for path in paths if path.is_file()]
 
 
 def print_table(rows: list[Row]) -> None:
@@ -169,7 +203,7 @@ def _cells(run: Measured, reference: Measured, widths: tuple[int, int, int]) -> 
     return f"{run.seconds:>{widths[0]}.3f}{ratio:>{widths[1]}.1f}{run.peak_mb:>{widths[2]}.0f}"
 
 
-def convert(cache: Path, names: list[str], official: str | None, repeat: int) -> int:
+def convert(cache: Path, names: list[str], options: argparse.Namespace) -> int:
     """Measures every conversion and prints the table; 1 where one of ours failed."""
     make(cache, names)
     tfjs = envs.script(envs.light_python(), "tfjs")
@@ -181,7 +215,7 @@ def convert(cache: Path, names: list[str], official: str | None, repeat: int) ->
         for suffix in MODELS[name].suffixes:
             source = cache / f"{name}{suffix}"
             envs.say(f"converting {source.name}")
-            rows.append(measure_source(source, suffix, tfjs, official, work, repeat))
+            rows.append(measure_source(source, suffix, tfjs, work, options))
     shutil.rmtree(work)
     print_table(rows)
     for row in rows:
@@ -238,10 +272,22 @@ def parse_arguments() -> argparse.Namespace:
     converting = commands.add_parser("convert", help="measure conversions")
     converting.add_argument("--official", help="an official tensorflowjs_converter")
     converting.add_argument("--repeat", type=int, default=3, help="the best of so many runs (3)")
+    converting.add_argument(
+        "--cold", action="store_true", help="drop the source from memory before each run"
+    )
     running = commands.add_parser("run", help="measure runs")
     running.add_argument("--rounds", type=int, default=20, help="runs of each engine (20)")
+    optimizing = commands.add_parser("optimizer", help="measure what the optimizer gains")
+    optimizing.add_argument("--official", help="an official tensorflowjs_converter")
+    optimizing.add_argument("--backend", nargs="+", choices=optimizer.BACKENDS, default=["wasm"])
+    optimizing.add_argument(
+        "--only", dest="models", nargs="+", choices=optimizer.MODELS, default=[*optimizer.MODELS]
+    )
+    optimizing.add_argument(
+        "--seconds", type=float, default=10.0, help="for each model and backend (10)"
+    )
     options = parser.parse_args()
-    if options.command == "convert" and options.official and not shutil.which(options.official):
+    if getattr(options, "official", None) and not shutil.which(options.official):
         parser.error(f"{options.official} is not a program")
     return options
 
@@ -256,7 +302,11 @@ def main() -> int:
             return 0
         if options.command == "run":
             return run(options.cache, [name for name in names if name in RUN], options.rounds)
-        return convert(options.cache, names, options.official, options.repeat)
+        if options.command == "optimizer":
+            cache = options.cache / "optimizer"
+            models, backends = options.models, options.backend
+            return optimizer.run(cache, models, options.official, backends, options.seconds)
+        return convert(options.cache, names, options)
     except (envs.SetupError, subprocess.SubprocessError) as error:
         envs.give_up(error)
 

@@ -13,6 +13,7 @@ import pytest
 import tfjs
 from tests.support.tfjs_runtime import TfjsRuntime
 from tests.support.weights import randomise
+from tfjs.wire.protobuf import parse
 
 
 def build(k: ModuleType) -> Any:
@@ -107,6 +108,51 @@ def test_a_saved_model_that_is_no_keras_model(shared_models: Path) -> None:
     assert tfjs.load(folder).format == "saved-model"
     with pytest.raises(tfjs.UnsupportedError, match="holds no Keras model"):
         tfjs.load(folder, from_="keras-saved-model")
+
+
+def test_a_keras_model_inside_a_module_is_a_saved_model(
+    tf_keras: ModuleType, tensorflow: ModuleType, tmp_path: Path
+) -> None:
+    module = tensorflow.Module()
+    module.model = tf_keras.Sequential([tf_keras.Input((3,)), tf_keras.layers.Dense(2)])
+    _save_plainly(tensorflow, module, module.model, tmp_path / "saved")
+    assert tfjs.load(tmp_path / "saved").format == "saved-model"
+
+
+def test_a_keras_model_that_tensorflow_saved_without_its_metadata(
+    tf_keras: ModuleType, tensorflow: ModuleType, tmp_path: Path
+) -> None:
+    model = tf_keras.Sequential([tf_keras.Input((3,)), tf_keras.layers.Dense(2)])
+    _save_plainly(tensorflow, model, model, tmp_path / "saved")
+    assert tfjs.load(tmp_path / "saved").format == "saved-model"
+
+
+def _save_plainly(tf: ModuleType, root: Any, model: Any, folder: Path) -> None:
+    serve = tf.function(model).get_concrete_function(tf.TensorSpec((None, 3), tf.float32))
+    tf.saved_model.save(root, folder, serve)
+    # Its bytes tell of Keras all the same.
+    assert b"_tf_keras_" in (folder / "saved_model.pb").read_bytes()
+    assert not (folder / "keras_metadata.pb").exists()
+
+
+def test_keras_metadata_of_layers_below_another_root(saved: tuple[Any, Path]) -> None:
+    _, folder = saved
+    file = folder / "keras_metadata.pb"
+    message: Any = parse(
+        "third_party.tensorflow.python.keras.protobuf.SavedMetadata", file.read_bytes(), None
+    )
+    layers = [node for node in message.nodes if node.node_path != "root"]
+    assert len(layers) == len(message.nodes) - 1
+    file.write_bytes(type(message)(nodes=layers).SerializeToString())
+    assert tfjs.load(folder).format == "saved-model"
+
+
+def test_keras_metadata_that_is_damaged(saved: tuple[Any, Path]) -> None:
+    _, folder = saved
+    file = folder / "keras_metadata.pb"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(tfjs.CorruptFileError, match="keras_metadata"):
+        tfjs.load(folder)
 
 
 def test_a_checkpoint_that_is_cut_off(saved: tuple[Any, Path]) -> None:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfjs.errors import CorruptFileError, UnsupportedError
-from tfjs.io.files import read_bytes
+from tfjs.errors import CorruptFileError, TfjsError, UnsupportedError
+from tfjs.io.files import FileSpan, file_size, read_bytes
 from tfjs.wire.protobuf import parse
+from tfjs.wire.protobuf_fields import first_field
 
 SAVED_MODEL, KERAS_METADATA = "saved_model.pb", "keras_metadata.pb"
 _KERAS_MESSAGE = "third_party.tensorflow.python.keras.protobuf.SavedMetadata"
+# Fields of SavedModel, MetaGraphDef and SavedObjectGraph.
+_META_GRAPHS, _OBJECT_GRAPH_DEF, _NODES = 2, 7, 1
+_KERAS, _ROOT = "_tf_keras_", "root"
 _LIMIT = 2 << 30  # protobuf's own limit
 _LAYER_EDGE = re.compile(r"layer(_with_weights)?-\d+")
 
@@ -40,21 +43,31 @@ class KerasMetadata:
 
 
 def has_keras_metadata(folder: Path) -> bool:
-    """Whether a SavedModel holds the metadata of a Keras model; reads little."""
-    if (folder / KERAS_METADATA).is_file():
+    """Whether the root of a SavedModel is a Keras model with its metadata; reads little.
+
+    A damaged file of metadata counts as one.
+    """
+    try:
+        if (folder / KERAS_METADATA).is_file():
+            return any(node.node_path == _ROOT for node in _keras_objects(folder / KERAS_METADATA))
+    except TfjsError:
         return True
     try:
-        with (folder / SAVED_MODEL).open("rb") as file:
-            return any(b"_tf_keras_" in block for block in _overlapping(file))
-    except OSError:
+        return _root_has_metadata(folder / SAVED_MODEL)
+    except TfjsError:
         return False
 
 
-def _overlapping(file: Any, size: int = 1 << 20) -> Iterator[bytes]:
-    tail = b""
-    while block := file.read(size):
-        yield tail + block
-        tail = block[-16:]
+def _root_has_metadata(file: Path) -> bool:
+    found: memoryview | None = FileSpan(file, 0, file_size(file)).view()
+    # The root is the first of the objects. TensorFlow's own saving leaves the metadata out.
+    for number in (_META_GRAPHS, _OBJECT_GRAPH_DEF, _NODES):
+        if found is not None:
+            found = first_field(found, number)
+    if found is None:
+        return False
+    root = parse("tensorflow.SavedObject", found, str(file)).user_object
+    return bool(root.identifier.startswith(_KERAS) and root.metadata)
 
 
 def read_metadata(folder: Path) -> KerasMetadata:
@@ -81,13 +94,15 @@ def read_metadata(folder: Path) -> KerasMetadata:
 
 
 def _from_keras_metadata(file: Path) -> dict[ObjectPath, dict[str, Any]]:
+    return {
+        tuple(node.node_path.split("."))[1:]: _json(node.metadata, str(file))
+        for node in _keras_objects(file)
+    }
+
+
+def _keras_objects(file: Path) -> list[Any]:
     message: Any = parse(_KERAS_MESSAGE, read_bytes(file, limit=_LIMIT), str(file))
-    found = {}
-    for node in message.nodes:
-        if node.identifier.startswith("_tf_keras_"):
-            path = tuple(node.node_path.split("."))[1:]
-            found[path] = _json(node.metadata, str(file))
-    return found
+    return [node for node in message.nodes if node.identifier.startswith(_KERAS)]
 
 
 def _from_saved_model(folder: Path) -> dict[ObjectPath, dict[str, Any]]:
@@ -101,7 +116,7 @@ def _from_saved_model(folder: Path) -> dict[ObjectPath, dict[str, Any]]:
     queue = [0] if nodes else []
     for number in queue:
         node = nodes[number]
-        if not node.user_object.identifier.startswith("_tf_keras_"):
+        if not node.user_object.identifier.startswith(_KERAS):
             continue
         if node.user_object.metadata:
             found[paths[number]] = _json(node.user_object.metadata, str(file))
