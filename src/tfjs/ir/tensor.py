@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,7 +37,7 @@ ITEM_SIZES = {
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 
-class Tensor(ABC):
+class Tensor:
     """A weight: logical dtype, static shape, and bytes that come when asked for.
 
     Attributes:
@@ -62,12 +61,13 @@ class Tensor(ABC):
         """Bytes of the elements, little-endian and dense (strings: not known before reading)."""
         return self.size * ITEM_SIZES[self.dtype]
 
-    @abstractmethod
     def array(self) -> Array:
         """The elements as a read-only array where possible; bfloat16 widened to float32.
 
-        Strings come as an object array of bytes.
+        Strings come as an object array of bytes. Every kind of tensor has its own.
         """
+        # No abstract class: whether something is a tensor is asked half a million times a graph.
+        raise NotImplementedError(type(self).__name__)
 
     def blocks(self, size: int = CHUNK) -> Iterator[Array]:
         """The elements in row-major order as 1-D arrays of bounded size."""

@@ -64,7 +64,9 @@ def test_what_can_be_told(saved: Path, tmp_path: Path) -> None:
 
     assert ops(converted(optimize=False)) == {"Conv2D", "FusedBatchNormV3", "Relu"}
     assert ops(converted(numerics="exact")) == {"Conv2D", "FusedBatchNormV3", "Relu"}
-    assert ops(converted(disable_passes=["fuse"])) == {"Conv2D", "FusedBatchNormV3", "Relu"}
+    assert ops(converted(disable_passes=["fuse"])) == {"Conv2D", "FusedDepthwiseConv2dNative"}
+    without = ["fuse", "fuse-lone"]
+    assert ops(converted(disable_passes=without)) == {"Conv2D", "FusedBatchNormV3", "Relu"}
     assert ops(converted(disable_passes=["fuse/activation"])) == {"_FusedConv2D", "Relu"}
     assert ops(converted(check_passes=True)) == {"_FusedConv2D"}
     with pytest.raises(UsageError, match="there is no pass or rule 'fuse/all'"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -124,11 +124,11 @@ def apply(graph: Graph, rules: Iterable[Rule], hits: Counter[str]) -> int:
     for rule in rules:
         for op in rule.ops:
             by_op.setdefault(op, []).append(rule)
-    work = _Work(graph)
+    work = _Work(graph, by_op.keys())
     left = _MOST_REWRITES_EACH * (len(graph.nodes) + 10)
     count = 0
     for node in work:
-        fired = _first(graph, node, by_op.get(node.op, ()), work)
+        fired = _first(graph, node, by_op[node.op], work)
         if fired is None:
             continue
         hits[fired.id] += 1
@@ -144,14 +144,19 @@ def _first(graph: Graph, node: Node, rules: Sequence[Rule], work: _Work) -> Rule
     """Apply the first rule that takes a node."""
     if node.controls:
         return None
+    match = Match(graph, node)
     for rule in rules:
-        match = Match(graph, node)
+        # A rule that did not apply may have looked inside.
+        match.origin = node.origin
         try:
             values = rule.rewrite(node, match)
         except UNFIT as error:  # a rule reckons with a node that can be
             text = f"node {node.name!r} ({node.op}): does not take such attributes or inputs"
             raise CorruptFileError(f"{text}: {error!r}") from error
-        if values is None or (work.branches and any(map(constant_of, values))):
+        if values is None:
+            continue
+        if work.branches and any(map(constant_of, values)):
+            match = Match(graph, node)
             continue
         work.swap(node, values, match.made)
         return rule
@@ -159,17 +164,18 @@ def _first(graph: Graph, node: Node, rules: Sequence[Rule], work: _Work) -> Rule
 
 
 class _Work:
-    """The nodes to look at: all, and again those around what changed.
+    """The nodes to look at: all of some operations, and again those around what changed.
 
     Attributes:
         branches: whether the graph has branches of TF1, where a constant is there even if its
             branch is not taken: none may take the place of what a branch computes.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, ops: Collection[str]) -> None:
         self._graph = graph
-        self._queue = deque(graph.ordered())
-        self.branches = any(node.op in _MERGES for node in self._queue)
+        self._ops = ops
+        self._queue = deque([node for node in graph.ordered() if node.op in ops])
+        self.branches = any(node.op in _MERGES for node in graph.nodes.values())
         self._waiting = set(self._queue)
         self._kept = {*graph.targets}
 
@@ -193,7 +199,7 @@ class _Work:
 
     def _again(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
-            if node not in self._waiting:
+            if node.op in self._ops and node not in self._waiting:
                 self._waiting.add(node)
                 self._queue.append(node)
 
