@@ -43,13 +43,15 @@ _OPTION = {
     "tags": "a tag of metagraphs",
     "output_node_names": "a list of output nodes",
 }
-_OF_GRAPHS = ("control_flow", "skip_op_check", "strip_debug_ops", "structured_outputs")
+_OF_TFJS_GRAPHS = (
+    *("control_flow", "strip_debug_ops", "structured_outputs", "optimize", "numerics"),
+    *("disable_passes", "dump_after", "check_passes"),
+)
+_OF_GRAPHS = (*_OF_TFJS_GRAPHS, "skip_op_check")
 # The formats of graphs, with the options of graphs that mean nothing to each.
 _GRAPH_FORMATS = {
     "tfjs-graph": (),
-    **dict.fromkeys(
-        ("saved-model", "frozen-graph"), ("control_flow", "strip_debug_ops", "structured_outputs")
-    ),
+    **dict.fromkeys(("saved-model", "frozen-graph"), _OF_TFJS_GRAPHS),
 }
 
 

@@ -85,6 +85,8 @@ def write_options(options: Mapping[str, Any]) -> WriteOptions:
         UsageError: the shard size is none.
     """
     given = {name: options.get(name) for name in Writing.__annotations__}
+    for name in ("disable_passes", "dump_after"):
+        given[name] = tuple(given[name] or ())
     found = WriteOptions(**{name: value for name, value in given.items() if value is not None})
     if found.shard_size < 1:
         raise UsageError(f"the shard size must be at least 1 byte, not {found.shard_size}")

@@ -56,6 +56,11 @@ class WriteOptions:
         skip_op_check: keep operations that TF.js does not know; the page must register them.
         strip_debug_ops: leave out operations of a graph that only print.
         structured_outputs: let `predict` of a graph model answer with an object by output name.
+        optimize: make a graph one that TF.js runs faster.
+        numerics: "exact" leaves out what computes the same sums in another order.
+        disable_passes: ids of passes and rules of the optimizer to leave out.
+        dump_after: ids of passes and rules after which the graph is written as text.
+        check_passes: run the graph after each rule, and refuse to write where an answer moves.
         max_error: the largest absolute difference that an output may have from the source's; None
             for what rounding explains, and for any where weights are quantised.
         check: called with the path of the complete output before that takes its place; raises

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
+@dataclass(slots=True, eq=False)
 class NodeRecord:
     """What a NodeDef tells.
 
@@ -20,23 +22,12 @@ class NodeRecord:
         nbytes: how many bytes of the file it takes.
     """
 
-    __slots__ = ("attrs", "inputs", "key", "name", "nbytes", "op")
-
-    def __init__(
-        self,
-        name: str,
-        op: str,
-        inputs: list[str],
-        attrs: Mapping[str, Any],
-        key: object = None,
-        nbytes: int = 0,
-    ) -> None:
-        self.name = name
-        self.op = op
-        self.inputs = inputs
-        self.attrs = attrs
-        self.key = key
-        self.nbytes = nbytes
+    name: str
+    op: str
+    inputs: list[str]
+    attrs: Mapping[str, Any]
+    key: object = None
+    nbytes: int = 0
 
 
 def record_of(proto: Any) -> NodeRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -139,8 +139,9 @@ def _inline(graph: Graph, model: GraphModel) -> None:
     calls = [node for node in graph.nodes.values() if node.op in CALLS]
     if not calls:
         return
+    if _size_inlined(calls, model) > MOST_NODES:
+        raise _too_many()
     waiting = deque(calls)
-    added = 0
     wrapper = _wrapper(graph)
     order = _Order(graph)
     while waiting:
@@ -152,10 +153,29 @@ def _inline(graph: Graph, model: GraphModel) -> None:
         order.replace(node, inlined)
         graph.erase(node)
         waiting.extend(node for node in inlined.nodes if node.op in CALLS)
-        added += len(inlined.nodes)
-        if added > MOST_NODES:
-            raise _too_many()
     order.write()
+
+
+def _size_inlined(calls: Iterable[Node], model: GraphModel) -> int:
+    """How many nodes calls add when they and all calls within are inlined."""
+    called: dict[str, list[str]] = {}
+    sizes: dict[str, int] = {}
+    wanted = [node.attrs["f"].name for node in calls]
+    left = list(wanted)
+    while left:
+        name = left[-1]
+        if name in sizes:
+            left.pop()
+            continue
+        body = model.functions[name]
+        if name not in called:
+            called[name] = [n.attrs["f"].name for n in body.nodes.values() if n.op in CALLS]
+            left += [callee for callee in dict.fromkeys(called[name]) if callee not in sizes]
+            continue
+        inner = sum(sizes[callee] for callee in called[name])
+        sizes[name] = len(body.nodes) - len(body.inputs) + inner
+        left.pop()
+    return sum(sizes[name] for name in wanted)
 
 
 def _wrapper(graph: Graph) -> Node | None:

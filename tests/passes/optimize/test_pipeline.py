@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,26 @@ def test_a_rule_that_changes_answers_is_named(
     assert not (tmp_path / "web").exists()
     with pytest.raises(VerificationError):
         tfjs.convert(saved, tmp_path / "web", to="tfjs-graph", verify=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimize": False},
+        {"numerics": "exact"},
+        {"disable_passes": ["fuse"]},
+        {"dump_after": ["fuse"]},
+        {"check_passes": True},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+@pytest.mark.parametrize("to", ["saved-model", "frozen-graph"])
+def test_what_is_not_optimized_takes_no_such_option(
+    options: Any, to: str, saved: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(options))} is an option of TF.js graph"):
+        tfjs.convert(saved, tmp_path / "other.pb", to=to, **options)
+    tfjs.convert(saved, tmp_path / "other.pb", to=to, disable_passes=[], verify=False)
 
 
 def test_functions_are_optimized_too() -> None:

@@ -8,20 +8,14 @@ import numpy as np
 
 from tfjs.ir.graph import Node, Value
 from tfjs.passes.optimize.engine import Match, Rules
-from tfjs.passes.optimize.scales import normalization
+from tfjs.passes.optimize.scales import BATCH_NORMS, normalization
 
 RULES = Rules()
 
 _ONES = [1, 1, 1, 1]
 
 
-@RULES.rule(
-    "fold/lone-batch-norm",
-    "FusedBatchNorm",
-    "FusedBatchNormV2",
-    "FusedBatchNormV3",
-    numerics="reassociating",
-)
+@RULES.rule("fold/lone-batch-norm", *BATCH_NORMS, numerics="reassociating")
 def lone_batch_norm(node: Node, match: Match) -> Sequence[Value] | None:
     """A batch normalization as a depthwise convolution of one place, which takes an activation.
 

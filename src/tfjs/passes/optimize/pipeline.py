@@ -170,8 +170,3 @@ def _steps(numerics: Numerics, disabled: Collection[str], *, by_rule: bool) -> I
 def _numerics(rules: Collection[Rule]) -> Numerics:
     every = all(rule.numerics == "exact" for rule in rules)
     return "exact" if every else "reassociating"
-
-
-def node_count(graph: Graph) -> int:
-    """The nodes that are run: all but constants and inputs."""
-    return sum(node.op not in ("Const", "Placeholder") for node in graph.nodes.values())

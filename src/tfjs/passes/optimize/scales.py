@@ -16,18 +16,13 @@ from tfjs.passes.optimize.fusion import FUSED, channels, channels_of, fused, is_
 
 RULES = Rules()
 
+BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _BIAS = [b"BiasAdd"]
 _EPSILON = 1e-4
 _MOST_SHARED = 1 << 14
 
 
-@RULES.rule(
-    "fold/batch-norm",
-    "FusedBatchNorm",
-    "FusedBatchNormV2",
-    "FusedBatchNormV3",
-    numerics="reassociating",
-)
+@RULES.rule("fold/batch-norm", *BATCH_NORMS, numerics="reassociating")
 def batch_norm(node: Node, match: Match) -> Sequence[Value] | None:
     """A batch normalization behind a convolution or product."""
     found, product = normalization(node, match), _product(node.inputs[0], match)
@@ -120,7 +115,7 @@ def _scaled(match: Match, product: Node, factor: Array, shift: Array | None) -> 
         return None
     made = product.inputs[1]
     if (factor != 1).any():
-        made = match.constant(_times(weights, _laid(product, weights, factor)))
+        made = match.constant(times(weights, _laid(product, weights, factor)))
     if bias is not None:
         moved = moved + bias.array().astype(np.float64) * factor
     elif shift is None:
@@ -149,7 +144,7 @@ def _laid(product: Node, weights: Tensor, factor: Array) -> Array:
     return factor.reshape(weights.shape[2:4]) if "Depthwise" in product.op else factor
 
 
-def _times(weights: Tensor, factor: Array) -> Tensor:
+def times(weights: Tensor, factor: Array) -> Tensor:
     """Weights times a factor, computed when they are written."""
     narrow = factor.astype(np.float32)
     return DerivedTensor("float32", weights.shape, lambda: weights.array() * narrow)

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfjs.ir.graph import Node, Shape, Value
-from tfjs.ir.tensor import Array, DerivedTensor, Tensor
+from tfjs.ir.tensor import Array, Tensor
 from tfjs.passes.optimize.engine import Match, Rules
 from tfjs.passes.optimize.fusion import FUSED, channels_of, is_float, last
-from tfjs.passes.optimize.scales import normalization, weights_of
+from tfjs.passes.optimize.scales import BATCH_NORMS, normalization, times, weights_of
 
 RULES = Rules()
 
 _FACTORS = ("Mul", "RealDiv", "Div")
-_NORMALIZATIONS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _VIEWS = ("Reshape", "Squeeze", "ExpandDims")
 _PRODUCTS = (*FUSED, *FUSED.values())
 _BIAS = b"BiasAdd"
@@ -76,7 +75,7 @@ def _is_product(node: Node, index: int) -> bool:
 @RULES.rule("fold/batch-norm-before", *_PRODUCTS, numerics="reassociating")
 def batch_norm_before(node: Node, match: Match) -> Sequence[Value] | None:
     """A batch normalization before a convolution or product."""
-    step = _step(node, match, *_NORMALIZATIONS)
+    step = _step(node, match, *BATCH_NORMS)
     numbers = None if step is None else normalization(step.node, match)
     if step is None or numbers is None:
         return None
@@ -167,7 +166,7 @@ def _moved(
             rest[0] = match.constant((before + added).astype(np.float32))
     made = node.inputs[1]
     if (factors != 1).any():
-        made = match.constant(_times(weights, factors.reshape(_laid(node))))
+        made = match.constant(times(weights, factors.reshape(_laid(node))))
     product = match.op(node.op, step.behind(match, value), made, *rest, attrs=node.attrs)
     if added is None or node.op not in FUSED:
         return [product]
@@ -236,9 +235,3 @@ def _sums(node: Node, weights: Tensor, shift: Array) -> Array | None:
 def _laid(node: Node) -> tuple[int, ...]:
     """The shape that lays a factor along the axis of the weights that stands for what is read."""
     return (1, -1) if node.attrs.get("transpose_b") else (-1, 1)
-
-
-def _times(weights: Tensor, factor: Array) -> Tensor:
-    """Weights times a factor, computed when they are written."""
-    narrow = factor.astype(np.float32)
-    return DerivedTensor("float32", weights.shape, lambda: weights.array() * narrow)
