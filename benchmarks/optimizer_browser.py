@@ -6,7 +6,6 @@ No driver is needed: optimizer_page.html asks this module's web server for what 
 from __future__ import annotations
 
 import json
-import os
 import queue
 import subprocess
 import tempfile
@@ -20,17 +19,6 @@ from typing import Any
 import envs
 
 HERE = Path(__file__).resolve().parent
-_FLAGS = (
-    "--headless",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # WebGL without a GPU.
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
 
 
 class _Server(ThreadingHTTPServer):
@@ -89,13 +77,11 @@ def in_browser(
     """
     server = _Server(models, options)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    # As root Chromium refuses to start in its sandbox.
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     # Its last processes may still write there for a moment.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         page = f"http://127.0.0.1:{server.server_address[1]}/optimizer_page.html"
         process = subprocess.Popen(
-            [envs.chromium(), *_FLAGS, *sandbox, f"--user-data-dir={profile}", page],
+            [envs.chromium(), *envs.chromium_flags(profile), page],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

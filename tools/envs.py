@@ -24,6 +24,17 @@ MIN_NODE = 20
 
 _STAMP = ".made-from"
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_CHROMIUM_FLAGS = (
+    "--headless",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # WebGL without a GPU.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
 
 
 class SetupError(Exception):
@@ -112,6 +123,17 @@ def node_with_tfjs() -> str:
         run_quietly([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=JS_FOLDER)
         _write_stamp(folder, wanted)
     return node
+
+
+def chromium_flags(profile: str) -> list[str]:
+    """What a Chromium without a window or a GPU is started with.
+
+    Args:
+        profile: a folder of its own.
+    """
+    # As root Chromium refuses to start in its sandbox.
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return [*_CHROMIUM_FLAGS, *sandbox, f"--user-data-dir={profile}"]
 
 
 def chromium() -> str:

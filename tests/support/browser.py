@@ -7,7 +7,6 @@ runs it and posts the answer. The model is loaded over HTTP, as a user's page lo
 from __future__ import annotations
 
 import json
-import os
 import queue
 import shutil
 import subprocess
@@ -18,6 +17,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from envs import chromium_flags
+
 from tests.support.protocol import JsonObject, TfjsHost
 from tests.support.tools import JS_FOLDER, find_chromium
 
@@ -27,18 +28,6 @@ TIMEOUT_SECONDS = 60.0
 _START_SECONDS = 60.0
 # How long the page's question for a job stays open before it asks again.
 _POLL_SECONDS = 5.0
-
-_FLAGS = (
-    "--headless",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # WebGL without a GPU.
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
 
 
 class _Server(ThreadingHTTPServer):
@@ -152,11 +141,9 @@ class Browser(TfjsHost):
             raise FileNotFoundError("no Chromium: install it or name it in CHROMIUM")
         self._profile = tempfile.mkdtemp(prefix="tfjs-chromium-")
         self._server.asked.clear()
-        # As root Chromium refuses to start in its sandbox.
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        profile = f"--user-data-dir={self._profile}"
+        flags = chromium_flags(self._profile)
         self._process = subprocess.Popen(
-            [chromium, *_FLAGS, *sandbox, profile, f"{self._server.url}/page.html"],
+            [chromium, *flags, f"{self._server.url}/page.html"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
