@@ -90,14 +90,15 @@ def read_tensor(proto: Any) -> Tensor:
     elif len(getattr(proto, _FIELDS[dtype])) > size * (2 if dtype.startswith("complex") else 1):
         raise CorruptFileError(f"has a constant with more values than its shape {list(shape)}")
     if size <= 1024:
-        return ArrayTensor(_numbers(proto, dtype, shape))
+        return ArrayTensor(_numbers(proto, content, dtype, shape))
     return DerivedTensor(
-        "float32" if dtype == "bfloat16" else dtype, shape, lambda: _numbers(proto, dtype, shape)
+        "float32" if dtype == "bfloat16" else dtype,
+        shape,
+        lambda: _numbers(proto, proto.tensor_content, dtype, shape),
     )
 
 
-def _numbers(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array:
-    content = proto.tensor_content
+def _numbers(proto: Any, content: bytes, dtype: str, shape: tuple[int, ...]) -> Array:
     if content:
         if dtype == "bfloat16":
             return widen_bfloat16(np.frombuffer(content, "<u2")).reshape(shape)

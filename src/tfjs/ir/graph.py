@@ -132,17 +132,18 @@ class _Ports(list[_Port]):
     _places: dict[_Port, list[int]] | None = None
 
     def __contains__(self, item: object) -> bool:
-        return item in self._found()
+        return item in self.places()
 
     def replace(self, old: _Port, new: _Port) -> None:
         """Put an item in all places of another."""
-        places = self._found()
+        places = self.places()
         for index in places.get(old, ()):
             list.__setitem__(self, index, new)
             places.setdefault(new, []).append(index)
         places.pop(old, None)
 
-    def _found(self) -> dict[_Port, list[int]]:
+    def places(self) -> dict[_Port, list[int]]:
+        """Where each item is."""
         if self._places is None:
             self._places = {}
             for index, item in enumerate(self):
@@ -291,12 +292,25 @@ class Graph:
         Raises:
             ValueError: something still reads it, or it is an input of the graph.
         """
-        if any(value.uses for value in node.outputs) or self.is_output(node):
-            raise ValueError(f"{node.name} is still read")
-        if node in self._inputs:
-            raise ValueError(f"{node.name} is an input of the graph")
-        self.set_inputs(node, [])
+        if not self.erase_unread(node):
+            raise ValueError(f"{node.name} is still read, or an input of the graph")
+
+    def erase_unread(self, node: Node) -> bool:
+        """Remove a node if nothing reads it and it is no input of the graph.
+
+        Returns:
+            Whether it went.
+        """
+        for value in node.outputs:
+            if value.uses:
+                return False
+        if self.is_output(node) or node in self._inputs.places():
+            return False
+        for index, value in enumerate(node.inputs):
+            del value.uses[node, index]
+        node.inputs = []
         del self.nodes[node.name]
+        return True
 
     def rename(self, node: Node, name: str) -> None:
         """Give a node another name, made unique where it is taken."""
@@ -306,9 +320,13 @@ class Graph:
 
     def is_output(self, item: Value | Node) -> bool:
         """Whether a value, or any value of a node, is asked for."""
+        places = self._outputs.places()
         if isinstance(item, Value):
-            return item in self._outputs
-        return any(value in self._outputs for value in item.outputs)
+            return item in places
+        for value in item.outputs:
+            if value in places:
+                return True
+        return False
 
     def prune(self) -> int:
         """Remove all that neither outputs nor targets need; inputs stay.

@@ -44,7 +44,10 @@ class Match(Builder):
         node = value.node
         if node.op not in ops or node.controls or self.graph.is_output(node):
             return None
-        if sum(len(output.uses) for output in node.outputs) != reads:
+        found = 0
+        for output in node.outputs:
+            found += len(output.uses)
+        if found != reads:
             return None
         return self._taken(node)
 
@@ -205,16 +208,15 @@ class _Work:
 
     def _drop(self, node: Node) -> None:
         """Remove a node that nothing reads, and what only it read; their neighbours come again."""
-        left = [node]
+        graph, left = self._graph, [node]
         while left:
             node = left.pop()
-            read = any(value.uses for value in node.outputs) or self._graph.is_output(node)
-            gone = self._graph.nodes.get(node.name) is not node
-            if gone or read or node in self._kept or node in self._graph.inputs:
+            if graph.nodes.get(node.name) is not node or node in self._kept:
                 continue
-            sources = list(dict.fromkeys(node.inputs))
-            self._graph.erase(node)
-            for value in sources:
+            sources = node.inputs
+            if not graph.erase_unread(node):
+                continue
+            for value in dict.fromkeys(sources):
                 left.append(value.node)
                 # What has one reader left may be part of a match now.
                 if len(value.uses) == 1:

@@ -107,8 +107,8 @@ def _scaled(match: Match, product: Node, factor: Array, shift: Array | None) -> 
     if len(product.inputs) > 2 and bias is None:
         return None
     try:
-        factor = np.broadcast_to(factor, (size,))
-        moved = np.zeros(size) if shift is None else np.broadcast_to(shift, (size,))
+        factor = np.full(size, factor)
+        moved = np.full(size, 0.0 if shift is None else shift)
     except ValueError:  # more numbers than channels: the shapes do not go together
         return None
     if not (np.isfinite(factor).all() and np.isfinite(moved).all()):

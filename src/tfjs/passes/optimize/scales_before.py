@@ -59,7 +59,9 @@ def _step(node: Node, match: Match, *ops: str) -> _Step | None:
     view = match.inner(value, *_VIEWS)
     if view is not None:
         value = view.inputs[0]
-    if len(value.uses) > _MOST_READERS or not all(_is_product(*use) for use in value.uses):
+    if value.node.op not in ops or len(value.uses) > _MOST_READERS:
+        return None
+    if not all(_is_product(*use) for use in value.uses):
         return None
     step = match.inner(value, *ops, reads=len(value.uses))
     return None if step is None else _Step(step, view, value.shape)

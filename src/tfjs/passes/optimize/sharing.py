@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable
 from hashlib import blake2b
 from typing import Any
 
-from tfjs.ir.graph import Dims, Graph, Node, Value, constant_of, held
+from tfjs.ir.graph import Dims, Graph, Node, constant_of, held
 from tfjs.ir.tensor import QuantizedTensor, Tensor
 from tfjs.ops.definitions import built_definition
 
@@ -24,6 +24,7 @@ _EITHER_WAY = frozenset(
 )
 _HANDLES = frozenset({"resource", "variant"})
 _FIRST_BYTES = 1 << 12
+_FIRST = object()  # where a node stands whose attributes nothing has asked for yet
 
 
 def share(graph: Graph, hits: Counter[str]) -> None:
@@ -58,7 +59,10 @@ def _share_constants(graph: Graph, hits: Counter[str], merged: dict[Node, list[s
     nodes = [node for node in nodes if node not in graph.inputs and node not in graph.targets]
     for group in _alike(nodes, _kind):
         for close in _alike(group, _beginning):
-            for same in _alike(close, _contents):
+            # Of small ones the beginning is all.
+            whole = constant_of(close[0].output)
+            small = whole is not None and _is_small(whole)
+            for same in [close] if small else _alike(close, _contents):
                 for node in same[1:]:
                     _merge(graph, node, same[0], merged)
                     hits["share/constant"] += 1
@@ -88,6 +92,10 @@ def _beginning(tensor: Tensor) -> Hashable:
     return bytes(next(iter(tensor.chunks(_FIRST_BYTES)), b""))[:_FIRST_BYTES]
 
 
+def _is_small(tensor: Tensor) -> bool:
+    return tensor.dtype == "string" or tensor.nbytes <= _FIRST_BYTES
+
+
 def _contents(tensor: Tensor) -> Hashable:
     """A digest of all bytes, of which a piece at a time is held."""
     digest = blake2b(digest_size=32)
@@ -104,35 +112,43 @@ def _contents(tensor: Tensor) -> Hashable:
 
 
 def _share_computations(graph: Graph, hits: Counter[str], merged: dict[Node, list[str]]) -> None:
-    first: dict[Hashable, Node] = {}
+    # Few nodes do the same with the same inputs: only those are looked at closely.
+    first: dict[Hashable, dict[Hashable, Node]] = {}
     targets = set(graph.targets)
     for node in graph.ordered():
-        key = None if node in targets or node in graph.inputs else _computation(node)
-        if key is None:
+        if not node.inputs or node in targets:
             continue
-        kept = first.setdefault(key, node)
-        if kept is not node:
+        inputs = list(node.inputs)
+        if len(inputs) > 1 and node.op in _EITHER_WAY:
+            inputs.sort(key=id)
+        place = (node.op, *inputs)
+        found = first.get(place)
+        if found is None:
+            first[place] = {_FIRST: node}
+            continue
+        known = found.pop(_FIRST, None)
+        if known is not None:
+            found[_computation(known)] = known
+        key = _computation(node)
+        kept = None if key is None else found.setdefault(key, node)
+        if kept is not None and kept is not node:
             _merge(graph, node, kept, merged)
             hits["share/computation"] += 1
 
 
 def _computation(node: Node) -> Hashable | None:
-    """What a node computes; None where two of them would not be one."""
-    if not node.inputs or node.controls or _APART.search(node.op) or held(node):
+    """What a node computes of its inputs; None where two of them would not be one."""
+    if node.controls or _APART.search(node.op) or held(node):
         return None
     known = built_definition(node.op)
     if known is None or known.stateful:
         return None
     if any(value.dtype in _HANDLES for value in (*node.inputs, *node.outputs)):
         return None
-    inputs: list[Value] = list(node.inputs)
-    if node.op in _EITHER_WAY:
-        inputs.sort(key=id)
     attrs = [(name, _frozen(item)) for name, item in sorted(node.attrs.items()) if name[:1] != "_"]
     if any(item is None for _, item in attrs):
         return None
-    dtypes = tuple(value.dtype for value in node.outputs)
-    return node.op, tuple(inputs), tuple(attrs), dtypes
+    return tuple(attrs), tuple(value.dtype for value in node.outputs)
 
 
 def _frozen(item: Any) -> Hashable | None:
