@@ -323,10 +323,7 @@ class Graph:
         places = self._outputs.places()
         if isinstance(item, Value):
             return item in places
-        for value in item.outputs:
-            if value in places:
-                return True
-        return False
+        return not places.keys().isdisjoint(item.outputs)
 
     def prune(self) -> int:
         """Remove all that neither outputs nor targets need; inputs stay.

@@ -157,10 +157,11 @@ def map_dtypes(graph: Graph) -> list[Problem]:
         if node.op == "Const":
             problems += _map_constant(graph, node)
         for name, attr in node.attrs.items():
-            if isinstance(attr, str | list):
+            if type(attr) is list or (type(attr) is str and attr in MAPPED):
                 node.attrs[name] = _map_attr(attr)
         for value in node.outputs:
-            value.dtype = MAPPED.get(value.dtype or "", value.dtype)
+            if value.dtype in MAPPED:
+                value.dtype = MAPPED[value.dtype]
         if wraps is not None:
             _wrap(graph, node, *wraps)
     return problems

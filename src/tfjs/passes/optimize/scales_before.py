@@ -21,6 +21,7 @@ from tfjs.passes.optimize.scales import BATCH_NORMS, normalization, times, weigh
 RULES = Rules()
 
 _FACTORS = ("Mul", "RealDiv", "Div")
+_SHIFTS = ("Add", "AddV2", "Sub", "BiasAdd")
 _VIEWS = ("Reshape", "Squeeze", "ExpandDims")
 _PRODUCTS = (*FUSED, *FUSED.values())
 _BIAS = b"BiasAdd"
@@ -129,17 +130,45 @@ def _scaled(node: Node) -> tuple[Value, Array] | None:
 @RULES.rule("fold/shift-before", *_PRODUCTS, numerics="reassociating")
 def shift_before(node: Node, match: Match) -> Sequence[Value] | None:
     """A shift of one number a channel before a convolution without padding, or a product."""
-    step = _step(node, match, "Add", "AddV2", "Sub", "BiasAdd")
-    if step is None or not last(step.node):
+    step = _step(node, match, *_SHIFTS)
+    found = None if step is None else _shifted(step.node)
+    if step is None or found is None:
         return None
-    first, second = step.node.inputs
-    if step.node.op in ("Add", "AddV2") and channels_of(second, first) is None:
+    return _moved(match, node, step, found[0], np.ones(1), found[1])
+
+
+@RULES.rule("fold/scale-before-shift", *_PRODUCTS, numerics="reassociating")
+def scale_before_shift(node: Node, match: Match) -> Sequence[Value] | None:
+    """`x * a + b` before padding, which `b` cannot go through, as `x + b / a` times `a`."""
+    step, found = _step(node, match, *_SHIFTS), _weights(node)
+    told = None if step is None else _shifted(step.node)
+    if step is None or told is None or found is None or len(step.node.output.uses) > 1:
+        return None
+    inner = match.inner(told[0], *_FACTORS)
+    scaled = None if inner is None else _scaled(inner)
+    if scaled is None or scaled[0].shape != step.node.output.shape:
+        return None
+    value, factor = scaled
+    if _laid_out(factor, step.seen, found[1]) is None:
+        return None
+    with np.errstate(all="ignore"):
+        moved = told[1] / factor
+    if not (np.isfinite(factor).all() and np.isfinite(moved).all()):
+        return None
+    made = match.op("AddV2", value, moved.astype(np.float32), attrs={"T": "float32"})
+    made.shape = step.node.output.shape
+    return _moved(match, node, step, made, factor, None)
+
+
+def _shifted(node: Node) -> tuple[Value, Array] | None:
+    """What a node shifts, and by which number each channel, or all."""
+    first, second = node.inputs
+    if node.op in ("Add", "AddV2") and channels_of(second, first) is None:
         first, second = second, first
     numbers = channels_of(second, first)
-    if numbers is None:
+    if numbers is None or not last(node):
         return None
-    sign = -1.0 if step.node.op == "Sub" else 1.0
-    return _moved(match, node, step, first, np.ones(1), sign * numbers.astype(np.float64))
+    return first, (-1.0 if node.op == "Sub" else 1.0) * numbers.astype(np.float64)
 
 
 def _moved(
