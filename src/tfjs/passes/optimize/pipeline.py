@@ -12,6 +12,7 @@ from tfjs.passes.optimize import (
     contraction,
     fusion,
     gelu,
+    layout,
     lone_scales,
     normalizations,
     pooling,
@@ -22,6 +23,9 @@ from tfjs.passes.optimize import (
     tidy,
 )
 from tfjs.passes.optimize.engine import Numerics, Rule, apply
+
+# Rules that are applied one by one need few rounds to come to where all together come to.
+_MOST_SWEEPS = 20
 
 # Told which pass or rule has just been applied, and what that may do to the numbers.
 Watch = Callable[[str, Numerics], None]
@@ -54,6 +58,11 @@ PASSES = (
         "share",
         "Of two equal branches one is left for the rules that follow.",
         walk=sharing.share,
+    ),
+    Pass(
+        "layout",
+        "Without transposes between them, convolutions and what stands behind them meet.",
+        walk=layout.lay_out,
     ),
     Pass(
         "recognise",
@@ -132,7 +141,7 @@ def optimize(
         numerics: "exact" leaves out what computes the same sums in another order.
         disabled: ids of passes and rules to leave out.
         watch: called after each pass.
-        by_rule: apply each rule for itself, and call `watch` after each.
+        by_rule: apply each rule of a pass for itself, in rounds, and call `watch` after each.
 
     Returns:
         How often each rule applied, by its id.
@@ -143,29 +152,40 @@ def optimize(
     check_ids(disabled)
     hits: Counter[str] = Counter()
     graphs = [model.graph, *model.functions.values()]
-    for step in _steps(numerics, disabled, by_rule=by_rule):
+
+    def run(step: Pass) -> int:
+        before = hits.total()
         for graph in graphs:
             if step.walk is None:
                 apply(graph, step.rules, hits)
             else:
                 step.walk(graph, hits)
-        if watch is not None:
-            watch(step.id, _numerics(step.rules))
+        return hits.total() - before
+
+    for step in _steps(numerics, disabled):
+        parts = [step]
+        if by_rule and step.rules:
+            parts = [replace(step, id=rule.id, rules=(rule,)) for rule in step.rules]
+        for sweep in range(_MOST_SWEEPS):
+            counts = []
+            for part in parts:
+                counts.append(run(part))
+                if watch is not None and (counts[-1] or not sweep):
+                    watch(part.id, _numerics(part.rules))
+            # What one rule makes may be for another that came before it.
+            if len(parts) == 1 or not any(counts):
+                break
     return hits
 
 
-def _steps(numerics: Numerics, disabled: Collection[str], *, by_rule: bool) -> Iterator[Pass]:
+def _steps(numerics: Numerics, disabled: Collection[str]) -> Iterator[Pass]:
     for entry in PASSES:
         rules = tuple(
             rule
             for rule in entry.rules
             if rule.id not in disabled and numerics in (rule.numerics, "reassociating")
         )
-        if entry.id in disabled:
-            continue
-        if by_rule and rules:
-            yield from (Pass(rule.id, entry.why, (rule,)) for rule in rules)
-        elif rules or entry.walk is not None:
+        if entry.id not in disabled and (rules or entry.walk is not None):
             yield replace(entry, rules=rules)
 
 

@@ -20,8 +20,8 @@ from tfjs.passes.optimize.scales import BATCH_NORMS, normalization, times, weigh
 
 RULES = Rules()
 
-_FACTORS = ("Mul", "RealDiv", "Div")
-_SHIFTS = ("Add", "AddV2", "Sub", "BiasAdd")
+FACTORS = ("Mul", "RealDiv", "Div")
+SHIFTS = ("Add", "AddV2", "Sub", "BiasAdd")
 _VIEWS = ("Reshape", "Squeeze", "ExpandDims")
 _PRODUCTS = (*FUSED, *FUSED.values())
 _BIAS = b"BiasAdd"
@@ -88,8 +88,8 @@ def batch_norm_before(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("fold/scale-before", *_PRODUCTS, numerics="reassociating")
 def scale_before(node: Node, match: Match) -> Sequence[Value] | None:
     """A scale, or a divisor, of one number a channel before a convolution or product."""
-    step = _step(node, match, *_FACTORS)
-    found = None if step is None else _scaled(step.node)
+    step = _step(node, match, *FACTORS)
+    found = None if step is None else scaled(step.node)
     return None if step is None or found is None else _moved(match, node, step, *found, None)
 
 
@@ -102,8 +102,8 @@ def inner_scale_before(node: Node, match: Match) -> Sequence[Value] | None:
     if _weights(node) is None or not step.node.output.shape:
         return None
     for index, operand in enumerate(step.node.inputs):
-        inner = match.inner(operand, *_FACTORS)
-        found = None if inner is None else _scaled(inner)
+        inner = match.inner(operand, *FACTORS)
+        found = None if inner is None else scaled(inner)
         if found is None or found[1].size != 1 or not np.isfinite(found[1]).all():
             continue
         factors = list(step.node.inputs)
@@ -114,7 +114,7 @@ def inner_scale_before(node: Node, match: Match) -> Sequence[Value] | None:
     return None
 
 
-def _scaled(node: Node) -> tuple[Value, Array] | None:
+def scaled(node: Node) -> tuple[Value, Array] | None:
     """What a node scales, and the number for each channel, or for all."""
     first, second = node.inputs
     if node.op == "Mul" and channels_of(second, first) is None:
@@ -130,37 +130,14 @@ def _scaled(node: Node) -> tuple[Value, Array] | None:
 @RULES.rule("fold/shift-before", *_PRODUCTS, numerics="reassociating")
 def shift_before(node: Node, match: Match) -> Sequence[Value] | None:
     """A shift of one number a channel before a convolution without padding, or a product."""
-    step = _step(node, match, *_SHIFTS)
-    found = None if step is None else _shifted(step.node)
+    step = _step(node, match, *SHIFTS)
+    found = None if step is None else shifted(step.node)
     if step is None or found is None:
         return None
     return _moved(match, node, step, found[0], np.ones(1), found[1])
 
 
-@RULES.rule("fold/scale-before-shift", *_PRODUCTS, numerics="reassociating")
-def scale_before_shift(node: Node, match: Match) -> Sequence[Value] | None:
-    """`x * a + b` before padding, which `b` cannot go through, as `x + b / a` times `a`."""
-    step, found = _step(node, match, *_SHIFTS), _weights(node)
-    told = None if step is None else _shifted(step.node)
-    if step is None or told is None or found is None or len(step.node.output.uses) > 1:
-        return None
-    inner = match.inner(told[0], *_FACTORS)
-    scaled = None if inner is None else _scaled(inner)
-    if scaled is None or scaled[0].shape != step.node.output.shape:
-        return None
-    value, factor = scaled
-    if _laid_out(factor, step.seen, found[1]) is None:
-        return None
-    with np.errstate(all="ignore"):
-        moved = told[1] / factor
-    if not (np.isfinite(factor).all() and np.isfinite(moved).all()):
-        return None
-    made = match.op("AddV2", value, moved.astype(np.float32), attrs={"T": "float32"})
-    made.shape = step.node.output.shape
-    return _moved(match, node, step, made, factor, None)
-
-
-def _shifted(node: Node) -> tuple[Value, Array] | None:
+def shifted(node: Node) -> tuple[Value, Array] | None:
     """What a node shifts, and by which number each channel, or all."""
     first, second = node.inputs
     if node.op in ("Add", "AddV2") and channels_of(second, first) is None:

@@ -18,16 +18,17 @@ from tfjs.passes.optimize.tidy_shapes import RESHAPES, composed, is_plain, order
 
 RULES = Rules()
 
-_ALONE = (
+# Steps that treat each number alike: of one value, and of two.
+ALONE = (
     *("Abs", "Cast", "Ceil", "Cos", "Elu", "Erf", "Exp", "Expm1", "Floor", "LeakyRelu", "Log"),
     *("Log1p", "LogicalNot", "Neg", "Reciprocal", "Relu", "Relu6", "Round", "Rsqrt", "Selu"),
     *("Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Square", "Tanh"),
 )
-_PAIRS = (
+PAIRS = (
     *("Add", "AddV2", "Sub", "Mul", "Div", "RealDiv", "Maximum", "Minimum", "Pow"),
     *("SquaredDifference", "Prelu"),
 )
-_STEPS = (*_ALONE, *_PAIRS)
+_STEPS = (*ALONE, *PAIRS)
 # A longer way is not followed.
 _MOST_STEPS = 16
 
@@ -110,7 +111,7 @@ def _again(
     return value
 
 
-@RULES.rule("tidy/join-transposes", *_PAIRS, "AddN")
+@RULES.rule("tidy/join-transposes", *PAIRS, "AddN")
 def join_transposes(node: Node, match: Match) -> Sequence[Value] | None:
     """Values that are turned the same way are turned once, behind the step that joins them."""
     found = _turns(node.inputs, match)

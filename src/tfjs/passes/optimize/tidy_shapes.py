@@ -108,13 +108,18 @@ def transpose(node: Node, match: Match) -> Sequence[Value] | None:
     if inner is not None and first is not None and len(first) == len(order):
         both, source = composed(first, order), inner.inputs[0]
         return [source if is_plain(both) else match.transpose(source, both)]
-    shape, target = value.shape, target_of(node.output.shape)
-    if shape is None or len(shape) != len(order) or target is None:
-        return None
-    moved = [axis for axis in order if shape[axis] != 1]
-    if any(one > two for one, two in pairwise(moved)):
+    target = target_of(node.output.shape)
+    if target is None or not moves_nothing(value.shape, order):
         return None
     return [match.reshape(value, target)]
+
+
+def moves_nothing(shape: Shape, order: Sequence[int]) -> bool:
+    """Whether a Transpose of a value of some shape leaves all numbers where they are."""
+    if shape is None or len(shape) != len(order):
+        return False
+    moved = [axis for axis in order if shape[axis] != 1]
+    return all(one < two for one, two in pairwise(moved))
 
 
 def order_of(node: Node) -> list[int] | None:
