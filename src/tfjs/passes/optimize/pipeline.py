@@ -33,13 +33,13 @@ Watch = Callable[[str, Numerics], None]
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Rules that are applied together, or one walk over the graph.
+    """Rules that are applied together, a walk over the graph, or both.
 
     Attributes:
         id: what users call it.
         why: what it is for, and why it stands where it does.
         rules: its rules; the first that takes a node is applied.
-        walk: what it does instead; exact.
+        walk: what it does before them; exact. Where it finds nothing to do, neither do they.
     """
 
     id: str
@@ -62,6 +62,7 @@ PASSES = (
     Pass(
         "layout",
         "Without transposes between them, convolutions and what stands behind them meet.",
+        rules=tuple(tidy.RULES.all),
         walk=layout.lay_out,
     ),
     Pass(
@@ -156,16 +157,19 @@ def optimize(
     def run(step: Pass) -> int:
         before = hits.total()
         for graph in graphs:
-            if step.walk is None:
-                apply(graph, step.rules, hits)
-            else:
+            here = hits.total()
+            if step.walk is not None:
                 step.walk(graph, hits)
+            if step.rules and (step.walk is None or hits.total() > here):
+                apply(graph, step.rules, hits)
         return hits.total() - before
 
     for step in _steps(numerics, disabled):
         parts = [step]
         if by_rule and step.rules:
-            parts = [replace(step, id=rule.id, rules=(rule,)) for rule in step.rules]
+            walk = [] if step.walk is None else [replace(step, rules=())]
+            alone = replace(step, walk=None)
+            parts = walk + [replace(alone, id=rule.id, rules=(rule,)) for rule in step.rules]
         for sweep in range(_MOST_SWEEPS):
             counts = []
             for part in parts:
