@@ -290,3 +290,15 @@ class QuantizedTensor(Tensor):
         if self.dtype == "int32":
             return np.floor(value + 0.5).astype(np.int32)  # JavaScript's Math.round
         return value.astype(np.float32)
+
+
+def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A tensor with the same elements in another shape; a quantized one stays one.
+
+    Args:
+        tensor: the tensor.
+        shape: of as many elements.
+    """
+    if isinstance(tensor, QuantizedTensor):
+        return QuantizedTensor(reshaped(tensor.stored, shape), tensor.quantization, tensor.dtype)
+    return DerivedTensor(tensor.dtype, shape, lambda: tensor.array().reshape(shape))

@@ -137,7 +137,7 @@ def test_bounds_on_one_side(op: str, bound: str) -> None:
     stays(f"{text}\noutputs y, m")
     stays(text.replace("= 1", "= nan"))
     stays(text.replace(f"y = {op}", "y = Add"))
-    stays(text.replace("[] = 1", "[1, 4] = 1, 2, 3, 4").replace("[] = -2", "[2, 1] = 5, 6"))
+    stays(text.replace("[] = 1", "[4] = 1, 2, 3, 4").replace("[] = -2", "[2, 1] = 5, 6"))
 
 
 SELECT = """

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfjs.ir.graph import Node, Shape, Value, constant_of
-from tfjs.ir.tensor import DerivedTensor, QuantizedTensor, Tensor
+from tfjs.ir.tensor import DerivedTensor, QuantizedTensor, Tensor, reshaped
 from tfjs.passes.optimize.engine import Match, Rules
 from tfjs.passes.optimize.fusion import FUSED, is_float, last
 
@@ -134,7 +134,7 @@ def tall_matrix(node: Node, match: Match) -> Sequence[Value] | None:
         tensor = constant_of(y)
         if tensor is None or rows is None or columns is None:
             return None
-        y = match.constant(_of_shape(tensor, (rows, columns)))
+        y = match.constant(reshaped(tensor, (rows, columns)))
     tall = _product(match, node, match.reshape(x, [-1, inside]), y)
     return [_typed(match.reshape(tall, back), node.output)]
 
@@ -147,14 +147,6 @@ def _product(match: Match, node: Node, x: Value, y: Value) -> Value:
     first, second = (bool(node.attrs.get(flag)) for flag in _FLAGS[node.op])
     attrs = {"T": "float32", "transpose_a": first, "transpose_b": second}
     return match.op("MatMul", x, y, attrs=attrs)
-
-
-def _of_shape(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A constant in another shape, of the same bytes."""
-    if isinstance(tensor, QuantizedTensor):
-        stored = _of_shape(tensor.stored, shape)
-        return QuantizedTensor(stored, tensor.quantization, tensor.dtype)
-    return DerivedTensor(tensor.dtype, shape, lambda: tensor.array().reshape(shape))
 
 
 # What stands between a product and its bias ------------------------------------------------------

@@ -9,18 +9,22 @@ from dataclasses import dataclass, replace
 from tfjs.errors import UsageError
 from tfjs.ir.graph import Graph, GraphModel
 from tfjs.passes.optimize import (
+    constants,
     contraction,
     fusion,
+    gates,
     gelu,
     layout,
     lone_scales,
     normalizations,
     pooling,
     recognise,
+    resampling,
     scales,
     scales_before,
     sharing,
     tidy,
+    tiles,
 )
 from tfjs.passes.optimize.engine import Numerics, Rule, apply
 
@@ -74,6 +78,9 @@ PASSES = (
             *normalizations.RULES.all,
             *pooling.RULES.all,
             *contraction.RULES.all,
+            *resampling.RULES.all,
+            *gates.RULES.all,
+            *constants.RULES.all,
         ),
     ),
     Pass(
@@ -85,7 +92,7 @@ PASSES = (
     Pass(
         "fuse-lone",
         "A normalization that is left has found no convolution; it can take an activation now.",
-        rules=(*lone_scales.RULES.all, *fusion.RULES.all),
+        rules=(*lone_scales.RULES.all, *tiles.RULES.all, *fusion.RULES.all),
     ),
     Pass(
         "tidy-again",

@@ -5,9 +5,16 @@ The rules stand in modules by what they look at; what gives its input on is trie
 
 from __future__ import annotations
 
-from tfjs.passes.optimize import tidy_moves, tidy_noops, tidy_pieces, tidy_shapes
+from tfjs.passes.optimize import (
+    tidy_moves,
+    tidy_noops,
+    tidy_pieces,
+    tidy_shapes,
+    tidy_views,
+    uniform,
+)
 from tfjs.passes.optimize.engine import Rules
 
 RULES = Rules()
-for _module in (tidy_noops, tidy_shapes, tidy_pieces, tidy_moves):
+for _module in (tidy_noops, tidy_shapes, tidy_pieces, tidy_moves, tidy_views, uniform):
     RULES.all += _module.RULES.all
