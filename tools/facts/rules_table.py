@@ -5,6 +5,7 @@ Run with tfjs installed: `python tools/facts/rules_table.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfjs.passes.optimize.engine import Rule
@@ -43,22 +44,35 @@ changed in place: what another part of the graph reads stays what it is.
 
 def page() -> str:
     """The text of the page."""
-    told: dict[tuple[Rule, ...], str] = {}
+    told: dict[Rule, Pass] = {}
     return "\n".join([INTRODUCTION, *(_section(entry, told) for entry in PASSES)])
 
 
-def _section(entry: Pass, told: dict[tuple[Rule, ...], str]) -> str:
+def _section(entry: Pass, told: dict[Rule, Pass]) -> str:
     lines = [f"### {entry.id}", "", entry.why, ""]
-    if entry.rules in told:
-        return "\n".join([*lines, f"Its rules are those of {told[entry.rules]}.", ""])
-    if entry.rules:
-        told[entry.rules] = entry.id
+    if entry.numerics == "reassociating":
+        lines += ["It is reassociating.", ""]
+    fresh = [rule for rule in entry.rules if rule not in told]
+    again = [rule for rule in entry.rules if rule in told]
+    if again:
+        lines += [f"Again: {', '.join(_again(again, told))}.", ""]
+    told |= dict.fromkeys(fresh, entry)
+    if fresh:
         lines += ["| rule | roots | numerics | what |", "| --- | --- | --- | --- |"]
-    for rule in entry.rules:
+    for rule in fresh:
         roots = ", ".join(f"`{op}`" for op in rule.ops)
         what = " ".join((rule.rewrite.__doc__ or "").split("\n\n")[0].split())
         lines.append(f"| `{rule.id}` | {roots} | {rule.numerics} | {what} |")
-    return "\n".join([*lines, ""] if entry.rules else lines)
+    return "\n".join([*lines, ""] if fresh else lines)
+
+
+def _again(rules: Sequence[Rule], told: Mapping[Rule, Pass]) -> list[str]:
+    """Rules that were told before; the whole of a pass by its name."""
+    found: dict[str, None] = {}
+    for rule in rules:
+        whole = set(told[rule].rules) <= set(rules)
+        found[f"all rules of {told[rule].id}" if whole else f"`{rule.id}`"] = None
+    return list(found)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,16 @@ from tfjs.passes.optimize import (
     lone_scales,
     normalizations,
     pooling,
+    products,
     recognise,
     resampling,
     scales,
     scales_before,
     sharing,
+    split_products,
     tidy,
     tiles,
+    unpacking,
 )
 from tfjs.passes.optimize.engine import Numerics, Rule, apply
 
@@ -43,13 +46,15 @@ class Pass:
         id: what users call it.
         why: what it is for, and why it stands where it does.
         rules: its rules; the first that takes a node is applied.
-        walk: what it does before them; exact. Where it finds nothing to do, neither do they.
+        walk: what it does before them. Where it finds nothing to do, neither do they.
+        numerics: what the walk may do to the numbers.
     """
 
     id: str
     why: str
     rules: tuple[Rule, ...] = ()
     walk: Callable[[Graph, Counter[str]], None] | None = None
+    numerics: Numerics = "exact"
 
 
 PASSES = (
@@ -81,6 +86,7 @@ PASSES = (
             *resampling.RULES.all,
             *gates.RULES.all,
             *constants.RULES.all,
+            *products.RULES.all,
         ),
     ),
     Pass(
@@ -91,13 +97,41 @@ PASSES = (
     ),
     Pass(
         "fuse-lone",
-        "A normalization that is left has found no convolution; it can take an activation now.",
-        rules=(*lone_scales.RULES.all, *tiles.RULES.all, *fusion.RULES.all),
+        "A normalization that is left has found no convolution; it can take an activation now. A "
+        "product has its bias, with which it can be taken apart.",
+        rules=(
+            *lone_scales.RULES.all,
+            *tiles.RULES.all,
+            *split_products.RULES.all,
+            *fusion.RULES.all,
+        ),
+    ),
+    Pass(
+        "unpack-slices",
+        "Steps of a loop that is laid out then read parts of one Unpack.",
+        walk=unpacking.join_slices,
+    ),
+    Pass(
+        "share-steps",
+        "Steps are told to be alike by the constants that they read.",
+        walk=products.share_in_steps,
+    ),
+    Pass(
+        "part-steps",
+        "What a step does to what it is fed stands for itself then.",
+        walk=products.part_steps,
+        numerics="reassociating",
+    ),
+    Pass(
+        "join-steps",
+        "What no step before is needed for is done for all steps at once.",
+        walk=products.join_steps,
     ),
     Pass(
         "tidy-again",
-        "What moved before a product has left views of views behind.",
-        rules=tuple(tidy.RULES.all),
+        "What moved before a product has left views of views behind. Steps are joined: how parts "
+        "are taken does not hide them any more.",
+        rules=(*tidy.RULES.all, *unpacking.RULES.all),
     ),
     Pass(
         "share-again",
@@ -182,7 +216,7 @@ def optimize(
             for part in parts:
                 counts.append(run(part))
                 if watch is not None and (counts[-1] or not sweep):
-                    watch(part.id, _numerics(part.rules))
+                    watch(part.id, _numerics(part))
             # What one rule makes may be for another that came before it.
             if len(parts) == 1 or not any(counts):
                 break
@@ -196,10 +230,12 @@ def _steps(numerics: Numerics, disabled: Collection[str]) -> Iterator[Pass]:
             for rule in entry.rules
             if rule.id not in disabled and numerics in (rule.numerics, "reassociating")
         )
-        if entry.id not in disabled and (rules or entry.walk is not None):
-            yield replace(entry, rules=rules)
+        walk = entry.walk if numerics in (entry.numerics, "reassociating") else None
+        if entry.id not in disabled and (rules or walk is not None):
+            yield replace(entry, rules=rules, walk=walk)
 
 
-def _numerics(rules: Collection[Rule]) -> Numerics:
-    every = all(rule.numerics == "exact" for rule in rules)
-    return "exact" if every else "reassociating"
+def _numerics(entry: Pass) -> Numerics:
+    kinds = [rule.numerics for rule in entry.rules]
+    kinds += [] if entry.walk is None else [entry.numerics]
+    return "exact" if all(kind == "exact" for kind in kinds) else "reassociating"

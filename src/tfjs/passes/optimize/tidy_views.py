@@ -33,13 +33,13 @@ def sliced(node: Node, match: Match) -> Sequence[Value] | None:
         return None
     plan = slice_plan(node.attrs, len(begins), len(value.shape))
     if any(item.kind != "take" for item in plan) and all(
-        _is_whole(node, item, begins, ends) for item in plan
+        takes_all(node, item, begins, ends) for item in plan
     ):
         return _reshaped(node, match)
     return None
 
 
-def _is_whole(node: Node, item: Axis, begins: Array, ends: Array) -> bool:
+def takes_all(node: Node, item: Axis, begins: Array, ends: Array) -> bool:
     """Whether all of an axis is taken."""
     if item.kind == "new" or item.entry is None:
         return True
