@@ -97,3 +97,40 @@ def test_a_shift_before_both(shift: str) -> None:
 def test_a_scale_that_stays(old: str, new: str) -> None:
     assert old in SCALED
     left_alone(short(SCALED.replace(old, new)), RULES.all)
+
+
+ROWS = """
+    x: float32[?, 1100, 4, 3]
+    c: float32[3] = 7, -8, 9
+    y = AddV2(x, c) {T: float32}
+"""
+
+
+@pytest.mark.parametrize(
+    "step", ["AddV2(x, c)", "Add(c, x)", "Sub(x, c)", "BiasAdd(x, c)", "Mul(c, x)", "RealDiv(x, c)"]
+)
+def test_few_channels_of_a_large_image(step: str) -> None:
+    after, hits = rewritten(short(ROWS.replace("AddV2(x, c)", step)), RULES.all)
+    op = step.split("(")[0].replace("BiasAdd", "AddV2")
+    assert ops_of(after) == ["Reshape", op, "Reshape"]
+    assert "-> float32[?, 12]" in after
+    assert hits == {"fold/few-channels": 1}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("?, 1100, 4, 3", "?, 900, 4, 3"),
+        ("?, 1100, 4, 3", "?, ?, 4, 3"),
+        ("?, 1100, 4, 3", "?, 1100, ?, 3"),
+        ("?, 1100, 4, 3", "1100, 4, 3"),
+        ("float32[3] = 7, -8, 9", "float32[] = 7"),
+        ("float32[3] = 7, -8, 9", "float32[3]"),
+        ("float32[3] = 7, -8, 9", "float32[4, 1] = 1, 2, 3, 4"),
+        ("AddV2(x, c)", "Sub(c, x)"),
+        ("float32", "int32"),
+    ],
+)
+def test_other_images_stay(old: str, new: str) -> None:
+    assert old in ROWS
+    left_alone(short(ROWS.replace(old, new)), RULES.all)

@@ -23,6 +23,7 @@ from tfjs.passes.optimize import (
     resampling,
     scales,
     scales_before,
+    scales_onwards,
     sharing,
     split_products,
     tidy,
@@ -93,7 +94,12 @@ PASSES = (
         "fuse",
         "A bias must be part of its convolution before a scale behind it can be, and both before "
         "an activation is: the roots are looked at in the order of the graph, so one pass does it.",
-        rules=(*scales.RULES.all, *scales_before.RULES.all, *fusion.RULES.all),
+        rules=(
+            *scales.RULES.all,
+            *scales_before.RULES.all,
+            *scales_onwards.RULES.all,
+            *fusion.RULES.all,
+        ),
     ),
     Pass(
         "fuse-lone",
