@@ -9,13 +9,11 @@ import numpy as np
 from tfjs.ir.graph import Node, Value
 from tfjs.ir.tensor import Array
 from tfjs.passes.optimize.engine import Match, Rules
-from tfjs.passes.optimize.fusion import channels_of, is_float
 from tfjs.passes.optimize.scales import BATCH_NORMS, normalization
 from tfjs.passes.optimize.scales_before import FACTORS, SHIFTS, scaled, shifted
 
 RULES = Rules()
 
-_T = {"T": "float32"}
 _ONES = [1, 1, 1, 1]
 _FEW_CHANNELS = 8
 _MANY_PLACES = 1 << 12
@@ -57,33 +55,28 @@ def lone_scale(node: Node, match: Match) -> Sequence[Value] | None:
     return None if made is None else [made]
 
 
-@RULES.rule("fold/few-channels", *FACTORS, *SHIFTS)
+@RULES.rule("fold/few-channels", *FACTORS, *SHIFTS, numerics="reassociating")
 def few_channels(node: Node, match: Match) -> Sequence[Value] | None:
-    """A number for each of few channels of a large image, as numbers for each row of it.
+    """A scale, or a shift, of few channels of a large image, as one does both.
 
     What is spread is gone through an innermost axis at a time. Measured in Node, with
-    224 x 224 x 3 numbers: wasm needs 0.4 ms in place of 1.3 ms, cpu as long as before.
+    224 x 224 x 3 numbers: wasm needs 0.5 ms in place of 1.3 ms.
     """
-    found = scaled(node) if node.op in FACTORS else shifted(node)
-    if found is None or not is_float(node) or found[0].shape != node.output.shape:
+    moves = node.op in SHIFTS
+    found = shifted(node) if moves else scaled(node)
+    if found is None or found[0].shape != node.output.shape:
         return None
-    value = found[0]
+    value, numbers = found
     if value.shape is None or len(value.shape) != 4:
         return None
-    count, height, width, channels = value.shape
-    numbers = channels_of(node.inputs[node.inputs[0] is value], value)
-    if not (height and width and channels) or numbers is None or numbers.size != channels:
+    height, width, channels = value.shape[1:]
+    if (height or 0) * (width or 0) < _MANY_PLACES or numbers.size != channels:
         return None
-    if not 1 < channels <= _FEW_CHANNELS or height * width < _MANY_PLACES:
+    if not 1 < numbers.size <= _FEW_CHANNELS:
         return None
-    rows = match.reshape(value, [-1, width * channels])
-    op = "AddV2" if node.op == "BiasAdd" else node.op
-    row = match.constant(np.tile(numbers, width))
-    inputs = (rows, row) if node.inputs[0] is value else (row, rows)
-    made = match.op(op, *inputs, attrs=_T)
-    back = match.reshape(made, [-1 if count is None else count, height, width, channels])
-    back.shape = node.output.shape
-    return [back]
+    factor, shift = (np.ones(1), numbers) if moves else (numbers, np.zeros(1))
+    made = _depthwise(match, value, factor, shift)
+    return None if made is None else [made]
 
 
 def _depthwise(match: Match, value: Value, factor: Array, shift: Array) -> Value | None:
