@@ -327,9 +327,12 @@ def _write_graph(model: GraphModel, path: Path, format_: Format, options: WriteO
 
 def _optimized(model: GraphModel, *, path: Path, options: WriteOptions) -> Counter[str]:
     """Optimize a graph as the options tell; how often each rule applied."""
+    ids = [*options.disable_passes, *options.dump_after]
+    if not options.optimize and not ids:
+        return Counter()  # without all the rules, which take a moment to load
     from tfjs.passes.optimize.pipeline import check_ids, optimize, rule_ids  # noqa: PLC0415
 
-    check_ids([*options.disable_passes, *options.dump_after])
+    check_ids(ids)
     if not options.optimize:
         return Counter()
     watches: list[Callable[[str, Literal["exact", "reassociating"]], None]] = []

@@ -6,7 +6,7 @@ function names values (`node:argument:index`): function.proto.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -201,7 +201,7 @@ class GraphReader:
         function = self._called_directly(op)
         known = function or self.definition_of(op)
         attrs: Attrs = dict(known.defaults) if known else {}
-        attrs.update(_attrs(protos))
+        attrs |= _attrs(protos)
         has_tensors = any(isinstance(value, Tensor) for value in attrs.values())
         if known is None:
             return _Kind(op, attrs, None, [], [], has_tensors)
@@ -216,7 +216,7 @@ class GraphReader:
 
     def _constant(self, protos: Mapping[str, Any]) -> _Kind:
         """The kind of a constant: a third of all nodes, which take the most time."""
-        known, attrs = definition("Const"), dict(_attrs(protos))
+        known, attrs = definition("Const"), _attrs(protos)
         assert known is not None
         tensor, dtype = attrs.get("value"), attrs.get("dtype")
         # Nearly all are as they should be, and have nothing that is left to check.
@@ -380,6 +380,8 @@ class _Builder:
 
     def _connect(self, source: _Source) -> None:
         node, record, kind = source
+        if not record.inputs and not kind.inputs:
+            return
         texts = [text for text in record.inputs if text[:1] != "^"]
         values = list(map(self.value, texts))
         if len(texts) < len(record.inputs):
@@ -444,10 +446,8 @@ def _output_shape(op: str, attrs: Attrs) -> Shape:
     return None
 
 
-def _attrs(protos: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name in protos:
-        if not name.startswith("_"):
-            yield name, _attr(protos[name])
+def _attrs(protos: Mapping[str, Any]) -> Attrs:
+    return {name: _attr(protos[name]) for name in protos if name[:1] != "_"}
 
 
 def _attr(proto: Any) -> Any:

@@ -19,7 +19,7 @@ class NodeRecord:
         attrs: the attributes, as AttrValue messages.
         key: equal for nodes of one operation with the same attributes; None where nothing is
             known to have the same.
-        nbytes: how many bytes of the file it takes.
+        proto: the NodeDef, where there is one.
     """
 
     name: str
@@ -27,7 +27,12 @@ class NodeRecord:
     inputs: list[str]
     attrs: Mapping[str, Any]
     key: object = None
-    nbytes: int = 0
+    proto: Any = None
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes of the file it takes; to tell that takes as long as to write it."""
+        return 0 if self.proto is None else int(self.proto.ByteSize())
 
 
 def record_of(proto: Any) -> NodeRecord:
@@ -35,6 +40,6 @@ def record_of(proto: Any) -> NodeRecord:
     op, attrs = sys.intern(proto.op), proto.attr
     if op == "Const":
         # Each constant is one of its own, even where two are alike.
-        return NodeRecord(proto.name, op, list(proto.input), attrs, nbytes=proto.ByteSize())
+        return NodeRecord(proto.name, op, list(proto.input), attrs, proto=proto)
     told = [(name, attrs[name].SerializeToString()) for name in attrs if name[:1] != "_"]
     return NodeRecord(proto.name, op, list(proto.input), attrs, (op, *told))

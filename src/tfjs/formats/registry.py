@@ -22,9 +22,18 @@ _NO_OUTPUT = (".json", ".pb", ".keras", ".h5", ".hdf5", ".tflite", ".onnx", ".bi
 @cache
 def all_formats() -> dict[str, Format]:
     """Every format by name. A format is a package in `tfjs.formats` with a `FORMAT`."""
-    packages = [module.name for module in iter_modules(formats.__path__) if module.ispkg]
-    found = [import_module(f"{formats.__name__}.{name}").FORMAT for name in packages]
+    found = [_loaded(package) for package in _packages()]
     return {entry.name: entry for entry in found}
+
+
+@cache
+def _packages() -> list[str]:
+    return [module.name for module in iter_modules(formats.__path__) if module.ispkg]
+
+
+def _loaded(package: str) -> Format:
+    found: Format = import_module(f"{formats.__name__}.{package}").FORMAT
+    return found
 
 
 def named(name: str) -> Format:
@@ -33,6 +42,12 @@ def named(name: str) -> Format:
     Raises:
         UsageError: there is none of that name.
     """
+    package = name.replace("-", "_")
+    if package in _packages():
+        # Most packages are called as their formats are: no other has to be loaded then.
+        entry = _loaded(package)
+        if entry.name == name:
+            return entry
     found = all_formats().get(name)
     if found is None:
         raise UsageError(

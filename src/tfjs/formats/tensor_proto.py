@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def read_shape(proto: Any) -> Shape:
     largest = max(sizes)
     if largest > MOST_IN_AXIS:
         raise CorruptFileError(f"has a shape with the absurd size {largest}")
-    return tuple([None if size < 0 else size for size in sizes])
+    return tuple(sizes if min(sizes) >= 0 else [None if size < 0 else size for size in sizes])
 
 
 def read_tensor(proto: Any) -> Tensor:
@@ -74,7 +74,7 @@ def read_tensor(proto: Any) -> Tensor:
     dtype = of_number(number)
     if told is None or None in told:
         raise CorruptFileError("has a constant without a static shape")
-    shape = tuple([size for size in told if size is not None])
+    shape = cast("tuple[int, ...]", told)
     if dtype == "string":
         return _strings(proto, shape)
     if dtype is None or dtype not in ITEM_SIZES:

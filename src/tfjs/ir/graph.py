@@ -242,10 +242,15 @@ class Graph:
             name = self.unique(name)
         named = tuple(dict.fromkeys(origin)) if origin else ()
         node = Node(op, name, dict(attrs), named or (name,))
-        node.outputs = [Value(node, index, type_) for index, type_ in enumerate(types)]
-        for value in inputs:
-            value.uses[node, len(node.inputs)] = None
-            node.inputs.append(value)
+        # Nearly all nodes have one output.
+        if len(types) == 1:
+            node.outputs = [Value(node, 0, types[0])]
+        else:
+            node.outputs = [Value(node, index, type_) for index, type_ in enumerate(types)]
+        if inputs:
+            node.inputs = list(inputs)
+            for index, value in enumerate(inputs):
+                value.uses[node, index] = None
         self.nodes[name] = node
         return node
 
@@ -281,9 +286,13 @@ class Graph:
         """
         if old is new:
             return
-        for node, index in list(old.uses):
-            if node is not new.node:
-                self.set_input(node, index, new)
+        maker = new.node
+        for use in list(old.uses):
+            node, index = use
+            if node is not maker:
+                del old.uses[use]
+                node.inputs[index] = new
+                new.uses[use] = None
         self._outputs.replace(old, new)
 
     def erase(self, node: Node) -> None:
@@ -301,10 +310,11 @@ class Graph:
         Returns:
             Whether it went.
         """
+        asked_for = self._outputs.places()
         for value in node.outputs:
-            if value.uses:
+            if value.uses or value in asked_for:
                 return False
-        if self.is_output(node) or node in self._inputs.places():
+        if node in self._inputs.places():
             return False
         for index, value in enumerate(node.inputs):
             del value.uses[node, index]
@@ -335,9 +345,10 @@ class Graph:
         kept = set(left)
         for node in left:
             for value in node.inputs:
-                if value.node not in kept:
-                    kept.add(value.node)
-                    left.append(value.node)
+                source = value.node
+                if source not in kept:
+                    kept.add(source)
+                    left.append(source)
             for other in node.controls:
                 if other not in kept:
                     kept.add(other)
@@ -456,8 +467,15 @@ class GraphModel:
 
 def _missing(node: Node, done: set[Node]) -> set[Node]:
     """What a node reads or waits for and is not done."""
-    read = {value.node for value in node.inputs}
-    return {other for other in read if other.op not in _BACK}.union(node.controls) - done
+    found = set()
+    for value in node.inputs:
+        source = value.node
+        if source not in done and source.op not in _BACK:
+            found.add(source)
+    if node.controls:
+        found.update(node.controls)
+        found -= done
+    return found
 
 
 def waiters_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -86,8 +87,9 @@ class Tensor:
 
 
 def _little_endian(block: Array) -> memoryview:
-    ordered = block.astype(block.dtype.newbyteorder("<"), copy=False)
-    return np.ascontiguousarray(ordered).view(np.uint8).data
+    if sys.byteorder == "big" or not block.dtype.isnative:
+        block = block.astype(block.dtype.newbyteorder("<"), copy=False)
+    return np.ascontiguousarray(block).view(np.uint8).data
 
 
 class ArrayTensor(Tensor):
@@ -105,7 +107,7 @@ class ArrayTensor(Tensor):
             super().__init__("string", value.shape)
             value = _as_byte_strings(value)
         else:
-            super().__init__(_name(value.dtype), value.shape)
+            self.dtype, self.shape = _name(value.dtype), value.shape
             if self.dtype not in ITEM_SIZES:
                 raise TypeError(f"no tensor of dtype {value.dtype}")
         if value.flags.writeable:
@@ -115,6 +117,12 @@ class ArrayTensor(Tensor):
 
     def array(self) -> Array:
         return self._array
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes | memoryview]:
+        if self._array.nbytes > size:
+            yield from super().chunks(size)
+        elif self._array.size:
+            yield _little_endian(self._array.reshape(-1))
 
 
 @cache
@@ -213,7 +221,7 @@ class DerivedTensor(Tensor):
 
     def array(self) -> Array:
         value = self._compute()
-        if value.shape != self.shape or value.dtype.name != self.dtype:
+        if value.shape != self.shape or _name(value.dtype) != self.dtype:
             raise CorruptFileError(
                 f"expected {self.dtype} {list(self.shape)}, "
                 f"computed {value.dtype.name} {list(value.shape)}"

@@ -110,9 +110,11 @@ def infer_types(node: Node, known: Definition | None = None) -> list[Type]:
     except UNFIT as error:
         raise ValueError(f"{node.op} does not take such attributes or inputs: {error!r}") from error
     for shape in shapes:
-        for size in shape or ():
+        if shape is None:
+            continue
+        for size in shape:
             if size is not None and size > MOST_IN_AXIS:
-                raise ValueError(f"{node.op} makes the absurd shape {list(shape or ())}")
+                raise ValueError(f"{node.op} makes the absurd shape {list(shape)}")
     return [Type(dtype, shape) for dtype, shape in zip(dtypes, shapes, strict=True)]
 
 

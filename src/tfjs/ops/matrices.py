@@ -35,8 +35,8 @@ def _swapped(shape: Sizes, swap: bool) -> Sizes:
 def matmul_shape(node: Node) -> list[Shape]:
     """The shape of a product of two matrices."""
     first, second = (with_rank(value.shape, 2) for value in node.inputs[:2])
-    first = _swapped(first, _flag(node.attrs, "transpose_a"))
-    second = _swapped(second, _flag(node.attrs, "transpose_b"))
+    first = _swapped(first, bool(node.attrs.get("transpose_a")))
+    second = _swapped(second, bool(node.attrs.get("transpose_b")))
     same_size(first[1], second[0])
     return [(first[0], second[1])]
 

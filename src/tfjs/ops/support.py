@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +32,8 @@ _INHERITED = frozenset(
     | {"toString", "valueOf", "__proto__", "__defineGetter__", "__defineSetter__"}
     | {"__lookupGetter__", "__lookupSetter__"}
 )
+# Answers that are kept for inputs of nodes that are alike.
+_MOST_KEPT = 1 << 12
 _HOST_READ = frozenset({"number", "number[]", "shape", "bool[]"})
 
 
@@ -129,6 +131,13 @@ class TfjsOp:
             if found and entry.host_read:
                 return True
         return False
+
+
+@lru_cache(_MOST_KEPT)
+def read_on_host(op: str, index: int, count: int) -> bool:
+    """Whether TF.js reads an input of an operation on the host; see `TfjsOp.host_reads`."""
+    found = tfjs_op(op)
+    return found is not None and found.host_reads(index, count)
 
 
 @cache

@@ -13,7 +13,7 @@ import numpy as np
 from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import constant_array
-from tfjs.ops.support import missing_backends, tfjs_op
+from tfjs.ops.support import missing_backends, read_on_host
 from tfjs.passes.legal.strings import is_lost_on_wasm
 
 # Float32 counts whole numbers up to here; half precision ends there.
@@ -63,7 +63,7 @@ def _missing(nodes: list[Node]) -> Iterator[str]:
 
 
 def _ranks(nodes: list[Node]) -> Iterator[str]:
-    high = {node.op for node in nodes if _rank_of(node) > 4}
+    high = {node.op for node in nodes if node.op in _UP_TO_FOUR and _rank_of(node) > 4}
     if high:
         yield f"WebGL and WebGPU do not run in more than 4 dimensions: {', '.join(sorted(high))}"
     turned = {node.op for node in nodes if node.op in _TURNS and _turns_integers(node)}
@@ -73,8 +73,7 @@ def _ranks(nodes: list[Node]) -> Iterator[str]:
 
 
 def _rank_of(node: Node) -> int:
-    index = _UP_TO_FOUR.get(node.op)
-    shape = None if index is None else node.inputs[index].shape
+    shape = node.inputs[_UP_TO_FOUR[node.op]].shape
     if node.op == "StridedSlice" and shape is not None:
         strides = constant_array(node.inputs[3])
         if strides is not None and (strides == 1).all():
@@ -127,8 +126,4 @@ def _largest(arrays: Sequence[Array]) -> float:
 
 def _is_parameter(value: Value) -> bool:
     """Whether TF.js reads a constant on the host wherever it reads it."""
-    for user, index in value.uses:
-        op = tfjs_op(user.op)
-        if op is None or not op.host_reads(index, len(user.inputs)):
-            return False
-    return True
+    return all(read_on_host(user.op, index, len(user.inputs)) for user, index in value.uses)

@@ -24,6 +24,9 @@ _PRODUCTS = frozenset({"MatMul", "BatchMatMul", "BatchMatMulV2"})
 _TOTALS = frozenset({"Sum", "Prod", "Mean", "Max", "Min", "All", "Any"})
 # What finds the largest or the smallest number.
 _EXTREMES = frozenset({"Max", "Min", "Softmax", "LogSoftmax"})
+# What answers wrongly for infinities.
+_OF_INFINITIES = frozenset({"TopKV2", "FloorMod"})
+_ORDERING = _EXTREMES | _OF_INFINITIES
 # What takes a bound or a filler, but hands it on to no reduction.
 _BOUNDED = frozenset(
     {"PadV2", "Minimum", "Maximum", "ClipByValue", "Equal", "NotEqual"}
@@ -55,13 +58,19 @@ def difference_notes(graphs: Iterable[Graph]) -> list[str]:
     Args:
         graphs: all graphs of a model that TF.js runs.
     """
-    nodes = [(graph, node) for graph in graphs for node in graph.nodes.values()]
+    graphs = list(graphs)
     by_op: dict[str, list[tuple[Graph, Node]]] = {}
-    for graph, node in nodes:
-        by_op.setdefault(node.op, []).append((graph, node))
-    most = _largest(node for _, node in nodes)
+    for graph in graphs:
+        for node in graph.nodes.values():
+            if node.op in _CONCERNED:
+                by_op.setdefault(node.op, []).append((graph, node))
+    kinds = list(_ALWAYS)
+    # Nothing else asks for the constants, of which there may be many.
+    if not _ORDERING.isdisjoint(by_op):
+        every = (node for graph in graphs for node in graph.nodes.values())
+        kinds += _with_large_constants(_largest(every))
     notes = []
-    for kind in (*_ALWAYS, *_with_large_constants(most)):
+    for kind in kinds:
         found = [
             _named(graph, node)
             for op in sorted(kind.ops & by_op.keys())
@@ -275,6 +284,8 @@ _ALWAYS = (
 )
 
 
+_CONCERNED = _ORDERING.union(*(kind.ops for kind in _ALWAYS))
+
 # What constants tell ---------------------------------------------------------------------------
 
 
@@ -295,7 +306,7 @@ def _largest(nodes: Iterable[Node]) -> float:
 def _with_large_constants(most: float) -> Iterator[Difference]:
     if np.isinf(most):
         yield Difference(
-            frozenset({"TopKV2", "FloorMod"}),
+            _OF_INFINITIES,
             _is_of_floats,
             "TF.js may order infinities wrongly on cpu and WebGL, and makes NaN of remainders by "
             "them; the graph has some, use large finite numbers",

@@ -35,6 +35,8 @@ MAPPED = {
 _ABSENT = frozenset({"uint64", "qint8", "quint8", "qint16", "quint16", "qint32"})
 # Bits, and whether negative numbers are among them.
 _NARROW = {"int8": (8, True), "uint8": (8, False), "int16": (16, True), "uint16": (16, False)}
+# What is computed in these is looked at closely.
+_TOLD_APART = frozenset({"uint32", *_NARROW})
 _INTEGERS = frozenset({"int32", "int64", "uint32", *_NARROW})
 # Operations whose result may leave the range of a narrow dtype, by steps that stay exact in int32
 # modulo 2^32: the result modulo 2^16 or 2^8 is then exact too.
@@ -172,7 +174,9 @@ def _reason(node: Node) -> tuple[str, str | None] | None:
     absent = [value.dtype for value in node.outputs if value.dtype in _ABSENT]
     if absent:
         return f"TF.js has no numbers of dtype {min(map(str, absent))}", None
-    made = node.output.dtype if node.outputs else None
+    made = node.outputs[0].dtype if node.outputs else None
+    if made not in _TOLD_APART and node.op != "Bitcast":
+        return None
     source = node.attrs.get("SrcT")
     if made == "uint32" and node.op == "Cast" and source in ("int32", "int64"):
         return "numbers of dtype uint32 may not fit TF.js's int32", "use int32"
@@ -236,7 +240,7 @@ def _only_bounds(graph: Graph, value: Value) -> bool:
 
 def _wraps(node: Node) -> tuple[int, bool] | None:
     """Bits and sign of a node whose result must be made to wrap around."""
-    dtype = node.output.dtype if node.outputs else None
+    dtype = node.outputs[0].dtype if node.outputs else None
     narrow = _NARROW.get(dtype or "")
     if narrow is None:
         return None

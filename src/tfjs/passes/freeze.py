@@ -60,7 +60,8 @@ def freeze(model: GraphModel) -> None:
     for graph in [model.graph, *model.functions.values()]:
         graph.targets = []
         for node in graph.nodes.values():
-            node.controls = []
+            if node.controls:
+                node.controls = []
         graph.prune()
 
 

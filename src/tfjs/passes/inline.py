@@ -87,6 +87,8 @@ def own_bodies(model: GraphModel) -> None:
 
     What such a node hands over then can be written into the body.
     """
+    if not model.functions:
+        return  # nothing to look for in a hundred thousand nodes
     made: dict[str, Graph] = {}
     graphs = deque([model.graph, *([model.initializer] if model.initializer else [])])
     counts: dict[str, int] = {}

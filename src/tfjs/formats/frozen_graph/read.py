@@ -156,7 +156,8 @@ def _settle_defaults(graph: Graph) -> list[str]:
             graph.set_inputs(node, [])
             shape = node.attrs.get("shape")
             node.attrs = {"dtype": node.output.dtype, "shape": shape or Dims(None)}
-    graph.prune()
+    if optional:
+        graph.prune()
     graph.inputs = [node for node in graph.nodes.values() if node.op.startswith("Placeholder")]
     return notes
 

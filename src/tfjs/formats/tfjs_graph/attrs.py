@@ -68,14 +68,15 @@ def _written(node: Node, known: Definition | None, op: TfjsOp | None) -> Iterato
 
 def unknown_dtypes(node: Node) -> list[str]:
     """The dtypes in a node's attributes and outputs that TF.js does not have."""
-    op = tfjs_op(node.op)
     found = [value.dtype for value in node.outputs if value.dtype not in _ALL]
     for name, value in node.attrs.items():
-        if isinstance(value, list):
+        told: list[str] = []
+        if isinstance(value, str):
+            told = [] if value in DTYPES else [value]
+        elif isinstance(value, list):
             told = [item for item in value if isinstance(item, str) and item not in DTYPES]
-        else:
-            told = [value] if isinstance(value, str) and value not in DTYPES else []
         if told:
+            op = tfjs_op(node.op)
             read = op.attrs.get(name) if op is not None else None
             allowed = DTYPES if _decides(read, node.op) else _ALL
             found += [item for item in told if item not in allowed]

@@ -24,7 +24,7 @@ from tfjs.io.files import CHUNK
 from tfjs.io.json import write_json
 from tfjs.ir.graph import Graph, GraphModel, Node, Value
 from tfjs.ir.weights import NamedTensor, WeightGroup
-from tfjs.ops.support import tfjs_op
+from tfjs.ops.support import read_on_host, tfjs_op
 
 _SHARD = re.compile(r"group\d+-shard\d+of\d+(\.bin)?")
 # The files of a decision forest, for the package tfjs-tfdf.
@@ -69,7 +69,7 @@ def write(content: Content, path: Path, options: WriteOptions) -> Written:
         )
         size = write_json(folder / "model.json", {**data, "weightsManifest": manifest})
         files = [("model.json", size), *files]
-        if any(_needs_assets(node) for graph in graphs for node in graph.nodes.values()):
+        if any(map(_needs_assets, {node.op for graph in graphs for node in graph.nodes.values()})):
             files.append((_ASSETS, _write_assets(folder / _ASSETS, content.assets)))
     return Written(
         files=files,
@@ -128,14 +128,13 @@ def _weights(graphs: Iterable[Graph]) -> tuple[list[NamedTensor], set[str]]:
 def _is_parameter(node: Node) -> bool:
     """Whether TF.js reads a constant as a number or a shape everywhere, and never as data."""
     for user, index in node.output.uses:
-        op = tfjs_op(user.op)
-        if op is None or not op.host_reads(index, len(user.inputs)):
+        if not read_on_host(user.op, index, len(user.inputs)):
             return False
     return bool(node.output.uses)
 
 
-def _needs_assets(node: Node) -> bool:
-    op = tfjs_op(node.op)
+def _needs_assets(name: str) -> bool:
+    op = tfjs_op(name)
     return op is not None and op.category == "tfdf"
 
 

@@ -36,7 +36,7 @@ _Number = tuple[Value, Array]
 @RULES.rule("merge/scales", *_SCALES, numerics="reassociating")
 def scales(node: Node, match: Match) -> Sequence[Value] | None:
     """Two constant factors, or divisors, are one factor."""
-    outer = _scaled(node)
+    outer = _scaled(node) if _stands_behind(node, _SCALES) else None
     inner = None if outer is None else match.inner(outer[0], *_SCALES)
     before = None if inner is None else _scaled(inner)
     if outer is None or before is None or not _may_be_one(before, outer):
@@ -48,7 +48,7 @@ def scales(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("merge/shifts", *_SHIFTS, numerics="reassociating")
 def shifts(node: Node, match: Match) -> Sequence[Value] | None:
     """Two constants that are added, or taken away, are one that is added."""
-    outer = _shifted(node)
+    outer = _shifted(node) if _stands_behind(node, _SHIFTS) else None
     inner = None if outer is None else match.inner(outer[0], *_SHIFTS)
     before = None if inner is None else _shifted(inner)
     if outer is None or before is None or not _may_be_one(before, outer):
@@ -62,7 +62,7 @@ def shifts(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("merge/scale-of-shift", *_SCALES, numerics="reassociating")
 def scale_of_shift(node: Node, match: Match) -> Sequence[Value] | None:
     """A scale, a shift and a scale are a scale and a shift."""
-    outer = _scaled(node)
+    outer = _scaled(node) if _stands_behind(node, _SHIFTS) else None
     middle = None if outer is None else match.inner(outer[0], *_SHIFTS)
     shift = None if middle is None else _shifted(middle)
     inner = None if shift is None else match.inner(shift[0], *_SCALES)
@@ -80,7 +80,7 @@ def scale_of_shift(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("merge/scale-before-weights", *_SHIFTS, numerics="reassociating")
 def scale_before_weights(node: Node, match: Match) -> Sequence[Value] | None:
     """A scale goes behind a shift, where weights can take it and padding keeps the shift out."""
-    outer = _shifted(node)
+    outer = _shifted(node) if _stands_behind(node, _SCALES) else None
     inner = None if outer is None else match.inner(outer[0], *_SCALES)
     before = None if inner is None else _scaled(inner)
     if outer is None or before is None or not _may_be_one(before, outer):
@@ -122,6 +122,12 @@ def _reader(value: Value, match: Match) -> Node | None:
 
 
 # Constants ---------------------------------------------------------------------------------------
+
+
+def _stands_behind(node: Node, ops: tuple[str, ...]) -> bool:
+    """Whether an input is made by one of some operations, which is seen without any number."""
+    first, second = node.inputs
+    return first.node.op in ops or second.node.op in ops
 
 
 def _scaled(node: Node) -> _Number | None:

@@ -42,12 +42,12 @@ class Match(Builder):
             output of the graph, or something waits for it.
         """
         node = value.node
-        if node.op not in ops or node.controls or self.graph.is_output(node):
+        if node.op not in ops or node.controls:
             return None
         found = 0
         for output in node.outputs:
             found += len(output.uses)
-        if found != reads:
+        if found != reads or self.graph.is_output(node):
             return None
         return self._taken(node)
 

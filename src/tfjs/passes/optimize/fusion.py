@@ -24,6 +24,7 @@ FUSED = {
 _BIAS = b"BiasAdd"
 _ACTIVATIONS = ("Relu", "Relu6", "Elu", "Sigmoid", "LeakyRelu", "Prelu")
 _LEAK = 0.2
+_FLOAT32 = np.dtype(np.float32)
 # What is told of the plain operation, and holds for the fused one.
 _KEPT = ("T", "strides", "padding", "explicit_paddings", "data_format", "dilations")
 _KEPT_OF_PRODUCTS = ("T", "transpose_a", "transpose_b")
@@ -33,14 +34,15 @@ _KEPT_OF_PRODUCTS = ("T", "transpose_a", "transpose_b")
 def bias(node: Node, match: Match) -> Sequence[Value] | None:
     """A bias of one number a channel."""
     first, second = node.inputs
-    if node.op in ("Add", "AddV2") and channels_of(second, first) is None:
-        first, second = second, first
+    is_plain = node.op == "BiasAdd" and _is_vector(second)
+    told = None
+    if not is_plain:
+        first, told = beside(node, "Add", "AddV2")
     product = match.inner(first, *FUSED)
     if product is None or not is_float(product) or not last(product):
         return None
-    if node.op == "BiasAdd" and _is_vector(second):
+    if is_plain:
         return [fused(match, product, product.inputs[1], second)]
-    told = channels_of(second, first)
     size = channels(product)
     if told is None or size is None or told.size not in (1, size):
         return None
@@ -139,13 +141,27 @@ def fused(
     return match.op(op, *inputs, attrs={**told, **attrs})
 
 
+def beside(node: Node, *commuting: str) -> tuple[Value, Array | None]:
+    """A value, and the numbers of the constant that stands beside it; see `channels_of`.
+
+    Args:
+        node: an operation of two inputs.
+        commuting: operations whose inputs may stand the other way round.
+    """
+    first, second = node.inputs
+    numbers = channels_of(second, first)
+    if numbers is None and node.op in commuting:
+        return second, channels_of(first, second)
+    return first, numbers
+
+
 def channels_of(value: Value, product: Value) -> Array | None:
     """The numbers of a small constant that is laid along the last axis of a product, as a vector.
 
     None where it is no such constant, or has more axes.
     """
     array = Match.numbers(value)
-    if array is None or array.dtype != np.float32:
+    if array is None or array.dtype != _FLOAT32:
         return None
     if product.shape is None or array.ndim > len(product.shape):
         return None
@@ -173,7 +189,7 @@ def _is_vector(value: Value) -> bool:
 
 def is_float(node: Node) -> bool:
     """Whether a product is one of float32, the only numbers that wasm multiplies."""
-    return all(value.dtype == "float32" for value in node.inputs[:2])
+    return node.inputs[0].dtype == node.inputs[1].dtype == "float32"
 
 
 def last(node: Node) -> bool:

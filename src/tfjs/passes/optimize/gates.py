@@ -51,7 +51,8 @@ def _gated(
     first: Value, second: Value, match: Match, *, less: bool
 ) -> tuple[Value, Value, Value] | None:
     """The gate, and what it takes of two products: with itself, and with what it leaves."""
-    one, other = match.inner(first, "Mul"), match.inner(second, "Mul")
+    one = match.inner(first, "Mul")
+    other = None if one is None else match.inner(second, "Mul")
     if one is None or other is None:
         return None
     for rest, c in (other.inputs, other.inputs[::-1]):

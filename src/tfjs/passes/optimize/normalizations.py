@@ -21,7 +21,8 @@ def normalization(node: Node, match: Match) -> Sequence[Value] | None:
     That is a product less of the size of x, and its last two steps can become part of what follows.
     """
     for first, second in (node.inputs, node.inputs[::-1]):
-        scaled, rest = match.inner(first, "Mul"), match.inner(second, "Sub", *_SUMS)
+        scaled = match.inner(first, "Mul")
+        rest = None if scaled is None else match.inner(second, "Sub", *_SUMS)
         if scaled is None or rest is None:
             continue
         for value, factor in (scaled.inputs, scaled.inputs[::-1]):

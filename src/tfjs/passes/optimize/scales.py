@@ -10,9 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfjs.ir.graph import Node, Value, constant_of
-from tfjs.ir.tensor import Array, DerivedTensor, QuantizedTensor, Tensor
+from tfjs.ir.tensor import Array, ArrayTensor, DerivedTensor, QuantizedTensor, Tensor
 from tfjs.passes.optimize.engine import Match, Rules
-from tfjs.passes.optimize.fusion import FUSED, channels, channels_of, fused, is_float, last
+from tfjs.passes.optimize.fusion import (
+    FUSED,
+    beside,
+    channels,
+    channels_of,
+    fused,
+    is_float,
+    last,
+)
 
 RULES = Rules()
 
@@ -20,6 +28,8 @@ BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _BIAS = [b"BiasAdd"]
 _EPSILON = 1e-4
 _MOST_SHARED = 1 << 14
+# Weights of so few elements are computed at once.
+_SMALL = 1 << 10
 
 
 @RULES.rule("fold/batch-norm", *BATCH_NORMS, numerics="reassociating")
@@ -57,14 +67,14 @@ def normalization(node: Node, match: Match) -> tuple[Array, Array] | None:
 @RULES.rule("fold/scale", "Mul", "RealDiv", "Div", numerics="reassociating")
 def scale(node: Node, match: Match) -> Sequence[Value] | None:
     """A scale, or a divisor, of one number a channel behind a convolution or product."""
-    first, second = node.inputs
-    if node.op == "Mul" and channels_of(second, first) is None:
-        first, second = second, first
-    product, numbers = _product(first, match), channels_of(second, first)
+    first, numbers = beside(node, "Mul")
+    product = None if numbers is None else _product(first, match)
     if product is None or numbers is None:
         return None
-    with np.errstate(all="ignore"):
-        factor = numbers.astype(np.float64) if node.op == "Mul" else 1 / numbers.astype(np.float64)
+    factor = numbers.astype(np.float64)
+    if node.op != "Mul":
+        with np.errstate(all="ignore"):
+            factor = 1 / factor
     made = _scaled(match, product, factor, None)
     return None if made is None else [made]
 
@@ -72,10 +82,8 @@ def scale(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("fold/shift", "BiasAdd", "Add", "AddV2", "Sub", numerics="reassociating")
 def shift(node: Node, match: Match) -> Sequence[Value] | None:
     """A shift of one number a channel behind a bias."""
-    first, second = node.inputs
-    if node.op in ("Add", "AddV2") and channels_of(second, first) is None:
-        first, second = second, first
-    product, numbers = match.inner(first, *FUSED.values()), channels_of(second, first)
+    first, numbers = beside(node, "Add", "AddV2")
+    product = None if numbers is None else match.inner(first, *FUSED.values())
     if (
         product is None
         or not last(node)
@@ -107,8 +115,8 @@ def _scaled(match: Match, product: Node, factor: Array, shift: Array | None) -> 
     if len(product.inputs) > 2 and bias is None:
         return None
     try:
-        factor = np.full(size, factor)
-        moved = np.full(size, 0.0 if shift is None else shift)
+        factor = factor if factor.shape == (size,) else np.full(size, factor)
+        moved = np.zeros(1) if shift is None else np.full(size, shift)
     except ValueError:  # more numbers than channels: the shapes do not go together
         return None
     if not (np.isfinite(factor).all() and np.isfinite(moved).all()):
@@ -145,6 +153,10 @@ def _laid(product: Node, weights: Tensor, factor: Array) -> Array:
 
 
 def times(weights: Tensor, factor: Array) -> Tensor:
-    """Weights times a factor, computed when they are written."""
+    """Weights times a factor, computed when they are written; small ones are at once.
+
+    A graph may have thousands of those, and they are looked at more than once.
+    """
     narrow = factor.astype(np.float32)
-    return DerivedTensor("float32", weights.shape, lambda: weights.array() * narrow)
+    found = DerivedTensor("float32", weights.shape, lambda: weights.array() * narrow)
+    return ArrayTensor(found.array()) if weights.size <= _SMALL else found

@@ -15,7 +15,7 @@ import numpy as np
 from tfjs.ir.graph import Node, Shape, Value
 from tfjs.ir.tensor import Array, Tensor
 from tfjs.passes.optimize.engine import Match, Rules
-from tfjs.passes.optimize.fusion import FUSED, channels_of, is_float, last
+from tfjs.passes.optimize.fusion import FUSED, beside, is_float, last
 from tfjs.passes.optimize.scales import BATCH_NORMS, normalization, times, weights_of
 
 RULES = Rules()
@@ -24,6 +24,7 @@ FACTORS = ("Mul", "RealDiv", "Div")
 SHIFTS = ("Add", "AddV2", "Sub", "BiasAdd")
 _VIEWS = ("Reshape", "Squeeze", "ExpandDims")
 _PRODUCTS = (*FUSED, *FUSED.values())
+_READERS = frozenset({*_VIEWS, *_PRODUCTS})
 _BIAS = b"BiasAdd"
 # Of a large matrix, so many rows at a time are widened.
 _ROWS = 256
@@ -61,6 +62,9 @@ def _step(node: Node, match: Match, *ops: str) -> _Step | None:
     if view is not None:
         value = view.inputs[0]
     if value.node.op not in ops or len(value.uses) > _MOST_READERS:
+        return None
+    # What they are is seen at once, whether their weights are constant is not.
+    if not all(reader.op in _READERS for reader, _ in value.uses):
         return None
     if not all(_is_product(*use) for use in value.uses):
         return None
@@ -116,10 +120,7 @@ def inner_scale_before(node: Node, match: Match) -> Sequence[Value] | None:
 
 def scaled(node: Node) -> tuple[Value, Array] | None:
     """What a node scales, and the number for each channel, or for all."""
-    first, second = node.inputs
-    if node.op == "Mul" and channels_of(second, first) is None:
-        first, second = second, first
-    numbers = channels_of(second, first)
+    first, numbers = beside(node, "Mul")
     if numbers is None:
         return None
     with np.errstate(all="ignore"):
@@ -139,10 +140,7 @@ def shift_before(node: Node, match: Match) -> Sequence[Value] | None:
 
 def shifted(node: Node) -> tuple[Value, Array] | None:
     """What a node shifts, and by which number each channel, or all."""
-    first, second = node.inputs
-    if node.op in ("Add", "AddV2") and channels_of(second, first) is None:
-        first, second = second, first
-    numbers = channels_of(second, first)
+    first, numbers = beside(node, "Add", "AddV2")
     if numbers is None or not last(node):
         return None
     return first, (-1.0 if node.op == "Sub" else 1.0) * numbers.astype(np.float64)

@@ -72,7 +72,9 @@ def neutral(node: Node, match: Match) -> Sequence[Value] | None:
     if numbers is None or numbers.dtype.kind not in "fi":
         return None
     sums = node.op in (*_SUMS, "BiasAdd")
-    if (numbers != (0 if sums else 1)).any():
+    nothing = 0 if sums else 1
+    # Of nearly all constants the first number tells.
+    if (numbers.size and numbers.item(0) != nothing) or (numbers != nothing).any():
         return None
     if sums and _turns_a_sign(node, numbers) and _is_told_signs(node.output):
         return None
