@@ -18,7 +18,7 @@ from tfjs.formats.base import WriteOptions
 from tfjs.formats.tfjs_graph.write import write
 from tfjs.io.json import read_json
 from tfjs.ir.graph import Graph, GraphModel, Signature
-from tfjs.ir.tensor import ArrayTensor, Quantization, QuantizedTensor, Tensor
+from tfjs.ir.tensor import ArrayTensor, CastTensor, Quantization, QuantizedTensor, Tensor
 from tfjs.ir.text import graph_text
 from tfjs.passes.inline import copied
 from tfjs.passes.optimize.sharing import share
@@ -336,3 +336,20 @@ def test_equal_constants_make_equal_computations() -> None:
 
 def test_nothing_to_share() -> None:
     stays(f"{X}\nc: float32[] = 2\nd: float32[] = 3\na = Mul(x, c) {F}\ny = Sub(a, d) {F}")
+
+
+def test_constants_that_come_in_pieces_are_compared_to_the_end() -> None:
+    # What is cast, or lies in several places, gives a part of its bytes at a time.
+    numbers = np.arange(700, dtype=np.int64)
+    other = numbers.copy()
+    other[-1] = -1
+    graph = Graph()
+    values = [
+        graph.constant(CastTensor(ArrayTensor(array), "int32"), name=name)
+        for name, array in {"a": numbers, "b": other, "c": numbers}.items()
+    ]
+    graph.outputs, graph.output_names = values, ["a", "b", "c"]
+    hits = Counter[str]()
+    share(graph, hits)
+    assert hits == {"share/constant": 1}
+    assert [value.node.name for value in graph.outputs] == ["a", "b", "a"]

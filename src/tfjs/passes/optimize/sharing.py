@@ -86,9 +86,12 @@ def _kind(tensor: Tensor) -> Hashable:
 
 
 def _beginning(tensor: Tensor) -> Hashable:
-    """The first bytes, read alone where the tensor lies in a file."""
+    """The first bytes, read alone where the tensor lies in a file; all of a small one."""
     if tensor.dtype == "string":
         return _contents(tensor)
+    if _is_small(tensor):
+        # It may come in pieces.
+        return b"".join(tensor.chunks())
     return bytes(next(iter(tensor.chunks(_FIRST_BYTES)), b""))[:_FIRST_BYTES]
 
 
@@ -116,7 +119,7 @@ def _share_computations(graph: Graph, hits: Counter[str], merged: dict[Node, lis
     first: dict[Hashable, dict[Hashable, Node]] = {}
     targets = set(graph.targets)
     for node in graph.ordered():
-        if not node.inputs or node in targets:
+        if not node.inputs or node in targets or node in graph.inputs:
             continue
         inputs = list(node.inputs)
         if len(inputs) > 1 and node.op in _EITHER_WAY:
