@@ -18,7 +18,7 @@ from tfjs.ops.base import MOST_IN_AXIS
 from tfjs.ops.slicing import slice_plan
 from tfjs.passes.optimize.engine import Match, Rules
 from tfjs.passes.optimize.fusion import last
-from tfjs.passes.optimize.tidy_views import takes_all
+from tfjs.passes.optimize.tidy_pieces import takes_all
 
 RULES = Rules()
 

@@ -10,7 +10,7 @@ import numpy as np
 from tfjs.ir.graph import Node, Shape, Value
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import MOST_IN_AXIS
-from tfjs.ops.slicing import slice_plan
+from tfjs.ops.slicing import Axis, slice_plan
 from tfjs.passes.optimize.engine import Match, Rules
 from tfjs.passes.optimize.tidy_noops import adds_no_size
 
@@ -128,7 +128,7 @@ def _number(value: Value) -> int | None:
 @RULES.rule("tidy/pad", "Pad", "PadV2", "MirrorPad")
 def pad(node: Node, match: Match) -> Sequence[Value] | None:
     """Paddings of no elements, and two with the same number."""
-    value, sizes = node.inputs[0], _integers(node.inputs[1])
+    value, sizes = node.inputs[0], integers(node.inputs[1])
     if sizes is None or sizes.ndim != 2:
         return None
     if not sizes.any():
@@ -136,7 +136,7 @@ def pad(node: Node, match: Match) -> Sequence[Value] | None:
     inner = match.inner(value, "Pad", "PadV2")
     if inner is None or node.op == "MirrorPad":
         return None
-    before, filler = _integers(inner.inputs[1]), _filler(node)
+    before, filler = integers(inner.inputs[1]), _filler(node)
     if before is None or before.shape != sizes.shape or filler is None:
         return None
     if filler != _filler(inner) or (sizes < 0).any() or (before < 0).any():
@@ -156,7 +156,8 @@ def _filler(node: Node) -> Any:
     return numbers.item() if numbers is not None and numbers.size == 1 else None
 
 
-def _integers(value: Value) -> Array | None:
+def integers(value: Value) -> Array | None:
+    """The numbers of a small constant of integers; None for any other value."""
     numbers = Match.numbers(value)
     return numbers if numbers is not None and numbers.dtype.kind == "i" else None
 
@@ -168,7 +169,7 @@ def _integers(value: Value) -> Array | None:
 def take(node: Node, match: Match) -> Sequence[Value] | None:
     """A slice of everything."""
     value = node.inputs[0]
-    begin, sizes = (_integers(item) for item in node.inputs[1:3])
+    begin, sizes = (integers(item) for item in node.inputs[1:3])
     if begin is None or sizes is None or value.shape is None or begin.any():
         return None
     if len(value.shape) != sizes.size:
@@ -180,31 +181,42 @@ def take(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("tidy/slice", "StridedSlice")
 def take_strided(node: Node, match: Match) -> Sequence[Value] | None:
     """A strided slice of everything."""
+    plan = whole_slice(node)
+    if plan is None or any(item.kind != "take" for item in plan):
+        return None
+    return [node.inputs[0]]
+
+
+def whole_slice(node: Node) -> list[Axis] | None:
+    """What a StridedSlice that takes everything does with each axis; None for any other."""
     value = node.inputs[0]
-    begins, ends, strides = (_integers(item) for item in node.inputs[1:4])
+    begins, ends, strides = (integers(item) for item in node.inputs[1:4])
     if begins is None or ends is None or strides is None or value.shape is None:
         return None
     if not len(begins) == len(ends) == len(strides) or (strides != 1).any():
         return None
-    for item in slice_plan(node.attrs, len(begins), len(value.shape)):
-        if item.kind != "take":
-            return None
-        at = item.entry
-        if at is None:
-            continue
-        size, begin, end = value.shape[item.axis], int(begins[at]), int(ends[at])
-        starts = node.attrs.get("begin_mask", 0) >> at & 1 or begin == 0
-        starts = starts or (size is not None and begin <= -size)
-        stops = node.attrs.get("end_mask", 0) >> at & 1
-        if not starts or not (stops or end >= (MOST_IN_AXIS if size is None else size)):
-            return None
-    return [value]
+    plan = slice_plan(node.attrs, len(begins), len(value.shape))
+    return plan if all(takes_all(node, item, begins, ends) for item in plan) else None
+
+
+def takes_all(node: Node, item: Axis, begins: Array, ends: Array) -> bool:
+    """Whether a StridedSlice takes all of an axis."""
+    if item.kind == "new" or item.entry is None:
+        return True
+    at, size = item.entry, (node.inputs[0].shape or ())[item.axis]
+    begin, end = int(begins[at]), int(ends[at])
+    if item.kind == "pick":
+        return size == 1 and begin in (0, -1)
+    starts = node.attrs.get("begin_mask", 0) >> at & 1 or begin == 0
+    starts = starts or (size is not None and begin <= -size)
+    stops = node.attrs.get("end_mask", 0) >> at & 1
+    return bool(starts and (stops or end >= (MOST_IN_AXIS if size is None else size)))
 
 
 @RULES.rule("tidy/repeat", "Tile")
 def repeat(node: Node, match: Match) -> Sequence[Value] | None:
     """Once."""
-    counts = _integers(node.inputs[1])
+    counts = integers(node.inputs[1])
     return [node.inputs[0]] if counts is not None and (counts == 1).all() else None
 
 
@@ -233,7 +245,7 @@ def reverse(node: Node, match: Match) -> Sequence[Value] | None:
 
 
 def _axes(node: Node) -> set[int] | None:
-    told, shape = _integers(node.inputs[1]), node.inputs[0].shape
+    told, shape = integers(node.inputs[1]), node.inputs[0].shape
     if told is None or shape is None or (told.size and not shape):
         return None
     return {int(axis) % len(shape) for axis in told.reshape(-1)}

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfjs.ir.graph import Node, Value
-from tfjs.ir.tensor import Array
-from tfjs.ops.base import MOST_IN_AXIS
-from tfjs.ops.slicing import Axis, slice_plan
 from tfjs.passes.optimize.engine import Match, Rules
+from tfjs.passes.optimize.tidy_pieces import integers, whole_slice
 from tfjs.passes.optimize.tidy_shapes import target_of
 
 RULES = Rules()
@@ -25,32 +23,10 @@ _TELLING = frozenset({"Div", "RealDiv", "Reciprocal", "Inv", "Rsqrt", "Atan2", "
 @RULES.rule("tidy/view", "StridedSlice")
 def sliced(node: Node, match: Match) -> Sequence[Value] | None:
     """A strided slice of everything, which leaves out axes of one element, or makes new ones."""
-    value = node.inputs[0]
-    begins, ends, strides = (_integers(item) for item in node.inputs[1:4])
-    if begins is None or ends is None or strides is None or value.shape is None:
+    plan = whole_slice(node)
+    if plan is None or all(item.kind == "take" for item in plan):
         return None
-    if not len(begins) == len(ends) == len(strides) or (strides != 1).any():
-        return None
-    plan = slice_plan(node.attrs, len(begins), len(value.shape))
-    if any(item.kind != "take" for item in plan) and all(
-        takes_all(node, item, begins, ends) for item in plan
-    ):
-        return _reshaped(node, match)
-    return None
-
-
-def takes_all(node: Node, item: Axis, begins: Array, ends: Array) -> bool:
-    """Whether all of an axis is taken."""
-    if item.kind == "new" or item.entry is None:
-        return True
-    at, size = item.entry, (node.inputs[0].shape or ())[item.axis]
-    begin, end = int(begins[at]), int(ends[at])
-    if item.kind == "pick":
-        return size == 1 and begin in (0, -1)
-    starts = node.attrs.get("begin_mask", 0) >> at & 1 or begin == 0
-    starts = starts or (size is not None and begin <= -size)
-    stops = node.attrs.get("end_mask", 0) >> at & 1
-    return bool(starts and (stops or end >= (MOST_IN_AXIS if size is None else size)))
+    return _reshaped(node, match)
 
 
 @RULES.rule("tidy/view", "Unpack")
@@ -68,7 +44,7 @@ def packed(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("tidy/view", "GatherV2")
 def gathered(node: Node, match: Match) -> Sequence[Value] | None:
     """The one element of an axis."""
-    value, (indices, axis) = node.inputs[0], (_integers(item) for item in node.inputs[1:3])
+    value, (indices, axis) = node.inputs[0], (integers(item) for item in node.inputs[1:3])
     if indices is None or axis is None or value.shape is None or node.attrs.get("batch_dims"):
         return None
     if indices.size != 1 or indices.any() or value.shape[int(axis.reshape(-1)[0])] != 1:
@@ -79,7 +55,7 @@ def gathered(node: Node, match: Match) -> Sequence[Value] | None:
 @RULES.rule("tidy/view", *_REDUCTIONS)
 def reduced(node: Node, match: Match) -> Sequence[Value] | None:
     """The sum or largest of one element."""
-    value, axes = node.inputs[0], _integers(node.inputs[1])
+    value, axes = node.inputs[0], integers(node.inputs[1])
     if axes is None or value.shape is None or value.dtype not in _DTYPES:
         return None
     if any(value.shape[int(axis)] != 1 for axis in axes.reshape(-1)):
@@ -98,8 +74,3 @@ def _reshaped(node: Node, match: Match) -> Sequence[Value] | None:
     made = match.reshape(value, target)
     made.shape = output.shape
     return [made]
-
-
-def _integers(value: Value) -> Array | None:
-    numbers = Match.numbers(value)
-    return numbers if numbers is not None and numbers.dtype.kind == "i" else None

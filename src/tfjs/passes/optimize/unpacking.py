@@ -19,7 +19,7 @@ from tfjs.ir.graph import Graph, Node, Value
 from tfjs.ops.build import Builder
 from tfjs.ops.slicing import slice_plan
 from tfjs.passes.optimize.engine import Match, Rules
-from tfjs.passes.optimize.tidy_views import takes_all
+from tfjs.passes.optimize.tidy_pieces import takes_all
 
 RULES = Rules()
 
