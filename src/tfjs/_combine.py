@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfjs._convert import Opened, Report, opened, output_path
+from tfjs._convert import Report, output_path
 from tfjs._options import write_options
+from tfjs._sources import Opened, opened
 from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import Content, Port, ReadOptions, Written
 from tfjs.formats.registry import named

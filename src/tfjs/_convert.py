@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from tfjs._options import Options, Verify, check_known, read_options, write_options
+from tfjs._sources import Opened, few, graph_hint, local, opened, reader_for
 from tfjs.errors import ConversionError, UnsupportedError, UsageError
 from tfjs.formats.base import (
     Content,
@@ -23,11 +22,10 @@ from tfjs.formats.base import (
     WriteOptions,
     Written,
 )
-from tfjs.formats.registry import for_output, named, reader_of
+from tfjs.formats.registry import for_output, named
 from tfjs.io.paths import inside
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
-from tfjs.live import is_live_model, saved
 
 if TYPE_CHECKING:
     from tfjs.verification.check import Verification
@@ -35,14 +33,6 @@ if TYPE_CHECKING:
 
 # Whether conversions are verified where nobody says so; tests with oracles of their own say no.
 VERIFIES = True
-_PROBLEMS_TOLD = 3
-# What the options of readers are called in the command and in `convert`.
-_OPTION = {
-    "weights": "a weights file",
-    "signature": "a signature",
-    "tags": "a tag of metagraphs",
-    "output_node_names": "a list of output nodes",
-}
 _OF_TFJS_GRAPHS = (
     *("control_flow", "strip_debug_ops", "structured_outputs", "optimize", "numerics"),
     *("disable_passes", "dump_after", "check_passes"),
@@ -226,7 +216,7 @@ def _signatures(source: Any, from_: str | None, options: ReadOptions) -> list[st
         if not names:
             raise UsageError(f"a {type(source).__name__} has no signatures")
         return names
-    reader = _chosen(reader_of(source, from_), from_, "tfjs-graph", options)
+    reader = reader_for(source, from_, "tfjs-graph", options)
     if reader.signatures is None:
         raise UsageError(f"a {reader.title} has no signatures")
     return reader.signatures(source, options)
@@ -241,27 +231,6 @@ def output_path(dest: str | os.PathLike[str]) -> Path:
     if not os.fspath(dest):
         raise UsageError("the output path is empty")
     return Path(dest)
-
-
-def _chosen(reader: Format, from_: str | None, to: str | None, options: ReadOptions) -> Format:
-    """The reader of the graph, where a SavedModel holds a Keras model too and the graph is asked.
-
-    A signature or tags ask for it, and a graph model as the result does.
-    """
-    asked = to == "tfjs-graph" or options.signature is not None or options.tags is not None
-    if from_ is None and reader.name == "keras-saved-model" and asked:
-        return named("saved-model")
-    return reader
-
-
-def read(path: Path, reader: Format, options: ReadOptions) -> Content:
-    """Read a model in a format.
-
-    Raises:
-        UsageError: an option is given that means nothing to the format.
-    """
-    _only(options, reader.title, reader.options)
-    return reader.read(path, options)
 
 
 def write(content: Content, path: Path, writer: Format, options: WriteOptions) -> Written:
@@ -370,89 +339,6 @@ def _dumped(model: GraphModel, ident: str, path: Path, wanted: Collection[str]) 
         raise ConversionError(f"cannot be written: {error.strerror}", where=str(target)) from None
 
 
-class Opened(NamedTuple):
-    """A source that is being read.
-
-    Attributes:
-        content: what it holds; writing a graph changes it.
-        label: what the report calls it.
-        format: the name of its format, or what kind of live object it is.
-    """
-
-    content: Content
-    label: str
-    format: str
-
-
-@contextmanager
-def opened(
-    source: Any, from_: str | None, to: str | None, options: ReadOptions
-) -> Iterator[Opened]:
-    """Read a source, of any kind that `convert` takes; its weights last as long as the context.
-
-    Raises:
-        UsageError: it is an object of another kind, or an option means nothing to it.
-        FormatError: it is missing, damaged or unsafe.
-    """
-    source = local(source)
-    loaded = getattr(source, "content", None)
-    if isinstance(loaded, Content):
-        _only(options, "loaded model", set())
-        yield Opened(kept(loaded), type(source).__name__, source.format)
-        return
-    if isinstance(source, Path):
-        reader = _chosen(reader_of(source, from_), from_, to, options)
-        yield Opened(read(source, reader, options), os.fspath(source), reader.name)
-        return
-    kind = type(source).__name__
-    if is_live_model(source):
-        with tempfile.TemporaryDirectory(prefix="tfjs-") as folder:
-            path = saved(source, Path(folder))
-            reader = reader_of(path, from_)
-            yield Opened(read(path, reader, options), kind, reader.name)
-        return
-    _only(options, kind, {"signature"})
-    from tfjs.live_tensorflow import is_live_function, live_graph  # noqa: PLC0415
-
-    if not is_live_function(source):
-        raise UsageError(
-            f"cannot convert an object of type {kind}",
-            hint="give the path of a model, a model of Keras 3 or tf_keras, or a function or "
-            "module of TensorFlow",
-        )
-    yield Opened(live_graph(source, options.signature), kind, "tensorflow")
-
-
-def local(source: Any) -> Any:
-    """The path of a source on this machine, where it is a path or an address; else the object.
-
-    Raises:
-        UsageError: the path is empty.
-        FormatError: the address cannot be downloaded.
-    """
-    if not isinstance(source, str | os.PathLike):
-        return source
-    text = os.fspath(source)
-    if not text:
-        raise UsageError("the source path is empty")
-    if isinstance(text, str) and "://" in text:
-        from tfjs.formats import web_model  # noqa: PLC0415 - few need it
-        from tfjs.formats.tf_hub.remote import fetched, is_handle  # noqa: PLC0415
-
-        if web_model.is_address(text):
-            return web_model.fetched(text)
-        if is_handle(text):
-            return fetched(text)
-    return Path(source)
-
-
-def _only(options: ReadOptions, what: str, allowed: Collection[str]) -> None:
-    """Refuse options that mean nothing to a source."""
-    for field in fields(options):
-        if getattr(options, field.name) not in (None, ()) and field.name not in allowed:
-            raise UsageError(f"{_OPTION[field.name]} means nothing to {what}s")
-
-
 def writer_for(dest: Path, to: str | None, content: Content) -> Format:
     """The format that `to` names, or the ending of the output path.
 
@@ -462,15 +348,6 @@ def writer_for(dest: Path, to: str | None, content: Content) -> Format:
     if to is not None:
         return named(to)
     return for_output(dest, content)
-
-
-def kept(content: Content) -> Content:
-    """A copy of a graph, which writing would change; anything else as it is."""
-    if not isinstance(content, GraphModel):
-        return content
-    from tfjs.passes.inline import copied_model  # noqa: PLC0415 - layers models need none of it
-
-    return copied_model(content)
 
 
 def converted(
@@ -499,28 +376,30 @@ def converted(
 def _as_graph(
     source: Opened, dest: Path, options: WriteOptions, refusal: UnsupportedError, *, verify: Verify
 ) -> Report:
-    """Write layers that TF.js does not have as a graph, and say so; else the refusal stands."""
+    """Write layers that TF.js does not have as a graph, and say so; else the refusal stands.
+
+    Where no graph can be made of the layers either, a SavedModel has one of its own.
+    """
     from tfjs.layers.lowering import lower  # noqa: PLC0415 - most layers stay layers
 
     assert isinstance(source.content, LayersModel)
+    graph = named("tfjs-graph")
     try:
         lower(source.content)
     except UnsupportedError as error:
+        if source.own_graph is not None:
+            return _converted(source.own_graph(error), dest, graph, options, verify=verify)
         # What no graph holds either is what is in the way; the refusal tells what to do about it.
         told = {problem.partition(":")[0]: problem for problem in refusal.problems}
         raise UnsupportedError(
             "the model can be expressed neither as a layers model nor as a graph model",
             problems=[told.get(entry.partition(":")[0], entry) for entry in error.problems],
+            hint=graph_hint(source.format),
         ) from None
-    report = _converted(source, dest, named("tfjs-graph"), options, verify=verify)
-    report.notes.insert(0, f"a graph model, since TF.js has no such layers: {_few(refusal)}")
+    report = _converted(source, dest, graph, options, verify=verify)
+    why = few(refusal.problems)
+    report.notes.insert(0, f"a graph model, since TF.js has no such layers: {why}")
     return report
-
-
-def _few(refusal: UnsupportedError) -> str:
-    more = len(refusal.problems) - _PROBLEMS_TOLD
-    told = "; ".join(refusal.problems[:_PROBLEMS_TOLD])
-    return f"{told} (and {more} more)" if more > 0 else told
 
 
 def _converted(

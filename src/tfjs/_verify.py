@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from tfjs._convert import Opened, opened
+from tfjs._sources import Opened, graph_hint, opened
 from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import ReadOptions
 from tfjs.ir.graph import Graph, GraphModel, Value
 from tfjs.ir.tensor import Array
-from tfjs.model import load
+from tfjs.model import Model, load
 from tfjs.runtime.engine import Runner
 from tfjs.runtime.feeds import Inputs
 from tfjs.runtime.modes import Mode
@@ -26,6 +26,7 @@ from tfjs.verification.check import verify as run_both
 from tfjs.verification.compare import Difference, bound_of, difference
 from tfjs.verification.inputs import fed_in_order
 from tfjs.verification.oracle import own_framework
+from tfjs.verification.ports import places_of, reorder
 from tfjs.verification.real_tfjs import FORMATS, in_tfjs
 
 Backend = Literal["numpy", "onnxruntime", "tfjs-cpu", "tfjs-wasm"]
@@ -127,9 +128,13 @@ def verify(
     if layerwise and (oracle or backend != "numpy"):
         raise UsageError("layerwise looks into both models, which only tfjs's own runtime lets it")
     with ExitStack() as stack:
-        right = stack.enter_context(opened(against, None, None, ReadOptions(signature=signature)))
         given = stack.enter_context(opened(model, None, None, ReadOptions()))
+        # Read as a conversion to the model would: a SavedModel has a graph and may have layers.
+        asked = ReadOptions(signature=signature)
+        right = stack.enter_context(opened(against, None, given.format, asked))
         source, result = _graph(right), _graph(given)
+        if isinstance(given.content, GraphModel):
+            reorder(result, source.signature.inputs, source.signature.outputs)
         as_tfjs = right.format in FORMATS, given.format in FORMATS
         feeds = None if inputs is None else _feeds(source, inputs, as_tfjs=as_tfjs[0])
         run = _backend(stack, model, given, result, backend)
@@ -158,7 +163,7 @@ def _backend(
         return None
     path = _path(model, given, f"the backend {backend} runs")
     if backend == "onnxruntime":
-        return _by_key(result, load(path, from_=given.format, engine="onnxruntime").execute)
+        return _by_key(result, load(path, from_=given.format, engine="onnxruntime"))
     if given.format not in FORMATS:
         raise UsageError(
             f"TF.js does not run a model of the format {given.format}",
@@ -169,11 +174,17 @@ def _backend(
     return stack.enter_context(in_tfjs(result, path, kind))
 
 
-def _by_key(model: GraphModel, run: Callable[[dict[str, Array]], Any]) -> Run:
+def _by_key(model: GraphModel, loaded: Model) -> Run:
     """Let what is fed by key of the signature be fed by name of the node."""
     pairs = zip(model.graph.inputs, model.signature.inputs, strict=False)
     keys = {node.name: key for node, key in pairs}
-    return lambda feeds: run({keys[name]: array for name, array in feeds.items()})
+    places = places_of(model.signature.outputs, [port.name for port in loaded.outputs])
+
+    def run(feeds: Mapping[str, Array]) -> list[Array]:
+        answers = loaded.execute({keys[name]: array for name, array in feeds.items()})
+        return [answers[place] for place in places or range(len(answers))]
+
+    return run
 
 
 def _oracle(against: Any, right: Opened, source: GraphModel, signature: str | None) -> Run:
@@ -193,7 +204,10 @@ def _graph(source: Opened) -> GraphModel:
         return runnable(source.content)
     except UnsupportedError as error:
         raise UnsupportedError(
-            error.message, problems=error.problems, where=source.label, hint=error.hint
+            error.message,
+            problems=error.problems,
+            where=source.label,
+            hint=error.hint or graph_hint(source.format),
         ) from None
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from tfjs._convert import Opened, Report, converted, kept, local, opened, output_path, read
+from tfjs._convert import Report, converted, output_path
 from tfjs._options import Reading, Writing, check_known, read_options, write_options
+from tfjs._sources import Opened, graph_hint, kept, local, opened, opened_path
 from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import Content, Port
 from tfjs.formats.manifest_read import read_manifest
-from tfjs.formats.registry import reader_of
 from tfjs.formats.tensors import tensors_of
 from tfjs.ir import graph as ir
 from tfjs.ir import layers_model as layers_ir
@@ -313,9 +313,8 @@ def load(
         from tfjs.runtime.onnx import require_onnxruntime  # noqa: PLC0415
 
         require_onnxruntime()
-    source = local(path)
-    reader = reader_of(source, from_)
-    return _model(read(source, reader, read_options(options)), str(source), reader.name, engine)
+    found = opened_path(local(path), from_, None, read_options(options))
+    return _model(found.content, found.label, found.format, engine)
 
 
 def weights(path: str | os.PathLike[str], **options: Unpack[Reading]) -> Weights:
@@ -379,11 +378,11 @@ def freeze(
 
     check_known(options, Reading, "freeze")
     reading = read_options(options)
-    with opened(source, from_, "tfjs-graph", reading) as (content, label, format_):
-        if not isinstance(content, ir.GraphModel):
-            raise UnsupportedError("is no graph", where=label)
-        freeze_whole(content)
-    return GraphModel(content, label, format_)
+    with opened(source, from_, "tfjs-graph", reading) as found:
+        if not isinstance(found.content, ir.GraphModel):
+            raise UnsupportedError("is no graph", where=found.label)
+        freeze_whole(found.content)
+    return GraphModel(found.content, found.label, found.format)
 
 
 def _model(content: Content, source: str, format_: str, engine: Engine) -> Model:
@@ -399,7 +398,11 @@ def _runner_of(content: Content, format_: str, engine: Engine) -> Runner:
 
     # A graph of TF.js runs as it is, so that every node can be asked for.
     of_tfjs = format_ == "tfjs-graph" and isinstance(content, ir.GraphModel)
-    graph = content if of_tfjs and isinstance(content, ir.GraphModel) else runnable(content)
+    try:
+        graph = content if of_tfjs and isinstance(content, ir.GraphModel) else runnable(content)
+    except UnsupportedError as error:
+        error.hint = error.hint or graph_hint(format_)
+        raise
     return _runner_class(engine)(graph, as_tfjs=format_ in ("tfjs-graph", "tfjs-layers"))
 
 

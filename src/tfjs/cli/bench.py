@@ -52,7 +52,7 @@ def bench(model: str, backends: tuple[str, ...], runs: int, as_json: bool, debug
       tfjs bench web_model --backend numpy --backend tfjs-wasm --runs 50
     """
     with reported(debug=debug):
-        from tfjs._convert import local  # noqa: PLC0415 - keeps `--help` fast
+        from tfjs._sources import local  # noqa: PLC0415 - keeps `--help` fast
         from tfjs.model import load  # noqa: PLC0415
 
         path = str(local(model))

@@ -100,7 +100,7 @@ def test_a_subclassed_model_is_refused(tf_keras: ModuleType, tmp_path: Path) -> 
     model(np.zeros((1, 3), np.float32))
     model.save(tmp_path / "saved")
     with pytest.raises(tfjs.UnsupportedError, match="of the class Own"):
-        tfjs.load(tmp_path / "saved")
+        tfjs.load(tmp_path / "saved", from_="keras-saved-model")
 
 
 def test_a_saved_model_that_is_no_keras_model(shared_models: Path) -> None:

@@ -27,6 +27,12 @@ from tfjs.layers.slots import check_shapes
 from tfjs.layers.training import from_keras2
 from tfjs.wire.bundle import Bundle, read_bundle
 
+# What to do where the layers are of no use.
+OWN_GRAPH = (
+    "name a signature, such as serving_default, to take the SavedModel's own graph instead, or "
+    "convert it with --to tfjs-graph"
+)
+
 
 def sniff(path: Path) -> bool:
     """Whether the path is the folder of a SavedModel with Keras metadata."""
@@ -48,7 +54,7 @@ def read(path: Path, options: ReadOptions) -> LayersModel:
         raise UnsupportedError(
             f"the model is of the class {root.get('class_name')}, whose configuration is code",
             where=where,
-            hint="convert the SavedModel to a graph model",
+            hint=OWN_GRAPH,
         )
     class_name = root.get("class_name")
     if class_name not in MODEL_CLASSES:
@@ -137,4 +143,5 @@ class _Assigner:
         return CorruptFileError(
             f"the checkpoint has no {what} of layer {layer.name!r} ({layer.class_name})",
             where=self._where,
+            hint=f"where that is a class of your own by the name of one of Keras's, {OWN_GRAPH}",
         )
