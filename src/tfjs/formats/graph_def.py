@@ -45,14 +45,6 @@ class _Kind(NamedTuple):
     has_tensors: bool
 
 
-class _Source(NamedTuple):
-    """A node that is being built, with what the file says of it."""
-
-    node: Node
-    record: NodeRecord
-    kind: _Kind
-
-
 _Entry = TypeVar("_Entry")
 _RECORD_NAME: Callable[[NodeRecord], str] = attrgetter("name")
 
@@ -216,8 +208,14 @@ class GraphReader:
 
     def _constant(self, protos: Mapping[str, Any]) -> _Kind:
         """The kind of a constant: a third of all nodes, which take the most time."""
-        known, attrs = definition("Const"), _attrs(protos)
+        known = definition("Const")
         assert known is not None
+        attrs: Attrs
+        if len(protos) == 2 and "value" in protos and "dtype" in protos:
+            number = protos["dtype"].type
+            attrs = {"value": read_tensor(protos["value"].tensor), "dtype": of_number(number)}
+        else:
+            attrs = _attrs(protos)
         tensor, dtype = attrs.get("value"), attrs.get("dtype")
         # Nearly all are as they should be, and have nothing that is left to check.
         if len(attrs) > 2 or not isinstance(tensor, Tensor) or tensor.dtype != dtype:
@@ -306,16 +304,18 @@ class GraphReader:
 class _Builder:
     """Makes the nodes of one graph, then connects them."""
 
-    def __init__(self, graph: Graph, reader: GraphReader, records: Iterable[NodeRecord]) -> None:
+    def __init__(self, graph: Graph, reader: GraphReader, records: Sequence[NodeRecord]) -> None:
         self.graph = graph
         self.reader = reader
-        self._sources: dict[str, _Source] = {}
+        self._kinds: dict[str, _Kind] = {}
+        # What a name alone refers to, which nearly all references are.
+        self._first: dict[str, Value] = {}
         # Of operations without a signature: the number of each output name that was met.
         self._unknown: dict[str, dict[str, int]] = {}
         for record in records:
             self._make(record)
-        for source in self._sources.values():
-            self._connect(source)
+        for record in records:
+            self._connect(record)
 
     def node(self, name: str) -> Node:
         node = self.graph.nodes.get(name)
@@ -325,17 +325,17 @@ class _Builder:
 
     def value(self, text: str) -> Value:
         """The value that `node`, `node:1` or `node:argument:0` names."""
-        source = self._sources.get(text)
-        if source is not None and source.node.outputs:
-            return source.node.outputs[0]
+        first = self._first.get(text)
+        if first is not None:
+            return first
         parts = text.split(":")
         node = self.node(parts[0])
         try:
             index = self._index(parts)
         except ValueError as error:
             raise self.reader.error(parts[0], error) from None
-        source = self._sources.get(parts[0])
-        if source is not None and source.kind.definition is None:
+        kind = self._kinds.get(parts[0])
+        if kind is not None and kind.definition is None:
             self.reader.count_outputs(max(0, index - len(node.outputs)))
             while len(node.outputs) <= index:
                 node.outputs.append(Value(node, len(node.outputs), Type(None)))
@@ -350,14 +350,14 @@ class _Builder:
         index = int(number)
         if len(parts) < 3:
             return index
-        source = self._sources.get(parts[0])
-        if source is None:
+        kind = self._kinds.get(parts[0])
+        if kind is None:
             raise ValueError(f"is read as {':'.join(parts)!r}, but is an argument")
-        known = source.kind.definition
+        known = kind.definition
         if known is None:
             names = self._unknown.setdefault(parts[0], {})
             return names.setdefault(f"{parts[1]}:{index}", len(names))
-        return known.first_output(parts[1], source.kind.attrs) + index
+        return known.first_output(parts[1], kind.attrs) + index
 
     def _make(self, record: NodeRecord) -> None:
         name, graph, reader = record.name, self.graph, self.reader
@@ -376,12 +376,15 @@ class _Builder:
         node = graph.add(kind.op, (), kind.attrs, kind.types, name=name)
         if not record.inputs and kind.op.startswith("Placeholder"):
             graph.inputs.append(node)
-        self._sources[name] = _Source(node, record, kind)
+        self._kinds[name] = kind
+        if node.outputs:
+            self._first[name] = node.outputs[0]
 
-    def _connect(self, source: _Source) -> None:
-        node, record, kind = source
+    def _connect(self, record: NodeRecord) -> None:
+        kind = self._kinds[record.name]
         if not record.inputs and not kind.inputs:
             return
+        node = self.graph.nodes[record.name]
         texts = [text for text in record.inputs if text[:1] != "^"]
         values = list(map(self.value, texts))
         if len(texts) < len(record.inputs):

@@ -15,7 +15,6 @@ from tfjs.formats.keras_v3.archive import Archive
 from tfjs.ir.layers_model import Layer, LayersModel
 from tfjs.ir.tensor import ArrayTensor, Tensor
 from tfjs.layers.base import CannotLower
-from tfjs.layers.declarations.preprocessing_graph import token_weights
 from tfjs.layers.slots import layer_groups
 
 _LOOKUPS = frozenset({"IntegerLookup", "StringLookup"})
@@ -53,6 +52,9 @@ def stored_weights(model: LayersModel) -> Iterator[tuple[str, Tensor]]:
     Raises:
         UnsupportedError: they do not fit the vocabulary.
     """
+    # Whoever only looks what format a file has needs no declarations.
+    from tfjs.layers.declarations.preprocessing_graph import token_weights
+
     for layer, group in _groups(model, ""):
         if layer.class_name not in _LOOKUPS or layer.config.get(_WEIGHTS) is None:
             continue

@@ -70,11 +70,13 @@ def unknown_dtypes(node: Node) -> list[str]:
     """The dtypes in a node's attributes and outputs that TF.js does not have."""
     found = [value.dtype for value in node.outputs if value.dtype not in _ALL]
     for name, value in node.attrs.items():
-        told: list[str] = []
-        if isinstance(value, str):
-            told = [] if value in DTYPES else [value]
-        elif isinstance(value, list):
+        kind = type(value)  # most are neither of the two
+        if kind is str and value not in DTYPES:
+            told = [value]
+        elif kind is list:
             told = [item for item in value if isinstance(item, str) and item not in DTYPES]
+        else:
+            continue
         if told:
             op = tfjs_op(node.op)
             read = op.attrs.get(name) if op is not None else None
