@@ -161,6 +161,30 @@ def test_padding(pad: str) -> None:
     assert 'explicit_paddings: [0, 0, 1, 0, 2, 1, 0, 0], padding: b"EXPLICIT"' in after
 
 
+def test_padding_of_branches() -> None:
+    lines = [
+        "q = Pad(x, p) {T: float32, Tpaddings: int32} -> float32[?, 5, 7, 2]",
+        f"c = Conv2D(q, w) {VALID} -> float32[?, 5, 7, 3]",
+        f"d = Conv2D(q, w) {VALID.replace('[1, 1, 1, 1]}', '[1, 2, 2, 1]}')}"
+        " -> float32[?, 3, 4, 3]",
+    ]
+    after, hits = rewritten(ended(PADDED, *lines, output="c, other = d"), RULES.all)
+    assert ops_of(after) == ["Conv2D", "Conv2D"]
+    assert hits == {"fuse/padding": 2}
+
+
+@pytest.mark.parametrize(
+    "reader", ["Relu(q) {T: float32}", f"Conv2D(q, w) {VALID.replace('VALID', 'SAME')}"]
+)
+def test_padding_that_something_else_reads(reader: str) -> None:
+    lines = [
+        "q = Pad(x, p) {T: float32, Tpaddings: int32} -> float32[*]",
+        f"c = Conv2D(q, w) {VALID} -> float32[*]",
+        f"d = {reader} -> float32[*]",
+    ]
+    left_alone(ended(PADDED, *lines, output="c, other = d"), RULES.all)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -21,6 +21,8 @@ FUSED = {
     "DepthwiseConv2dNative": "FusedDepthwiseConv2dNative",
     "MatMul": "_FusedMatMul",
 }
+_CONVOLUTIONS = tuple(op for pair in FUSED.items() for op in pair if "Conv" in op)
+_MOST_PADDED = 8  # branches of one cell; each looks at all of them
 _BIAS = b"BiasAdd"
 _ACTIVATIONS = ("Relu", "Relu6", "Elu", "Sigmoid", "LeakyRelu", "Prelu")
 _LEAK = 0.2
@@ -88,12 +90,14 @@ def _slope(node: Node, plain: Node) -> Array | None:
     return None
 
 
-@RULES.rule("fuse/padding", "Conv2D", "DepthwiseConv2dNative", *list(FUSED.values())[:2])
+@RULES.rule("fuse/padding", *_CONVOLUTIONS)
 def padding(node: Node, match: Match) -> Sequence[Value] | None:
-    """Zeros around the image into a convolution without padding."""
-    if node.attrs.get("padding") != b"VALID" or not last(node):
+    """Zeros around the image into the convolutions without padding that alone read it."""
+    padded = node.inputs[0]
+    readers = len(padded.uses)
+    if readers > _MOST_PADDED or not all(_takes_padding(*use) for use in padded.uses):
         return None
-    pad = match.inner(node.inputs[0], "Pad", "PadV2")
+    pad = match.inner(padded, "Pad", "PadV2", reads=readers)
     if pad is None or pad.inputs[0].dtype != "float32":
         return None
     if pad.op == "PadV2":
@@ -108,6 +112,11 @@ def padding(node: Node, match: Match) -> Sequence[Value] | None:
     paddings = [int(size) for size in sizes.reshape(-1)]
     attrs = {**node.attrs, "padding": b"EXPLICIT", "explicit_paddings": paddings}
     return [match.op(node.op, pad.inputs[0], *node.inputs[1:], attrs=attrs)]
+
+
+def _takes_padding(node: Node, index: int) -> bool:
+    valid = node.attrs.get("padding") == b"VALID"
+    return index == 0 and node.op in _CONVOLUTIONS and valid and last(node)
 
 
 def fused(
