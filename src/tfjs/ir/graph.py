@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,6 +25,8 @@ from tfjs.ir.tensor import Array, ArrayTensor, Tensor
 Shape = tuple[int | None, ...] | None
 Attrs = dict[str, Any]
 
+# A chain that becomes one node would make the work grow with the square of its length.
+_MOST_ORIGINS = 100
 # A Merge starts a loop; what comes back to it comes from a later step.
 _BACK = frozenset({"NextIteration", "RefNextIteration"})
 
@@ -100,7 +103,7 @@ class Node:
         outputs: what it makes.
         attrs: its attributes.
         controls: nodes that must run before it.
-        origin: names of the nodes of the source that it stands for.
+        origin: names of the nodes of the source that it stands for; see `origins`.
     """
 
     __slots__ = ("attrs", "controls", "inputs", "name", "op", "origin", "outputs")
@@ -240,7 +243,7 @@ class Graph:
         """
         if name in self.nodes:
             name = self.unique(name)
-        named = tuple(dict.fromkeys(origin)) if origin else ()
+        named = origins(origin) if origin else ()
         node = Node(op, name, dict(attrs), named or (name,))
         # Nearly all nodes have one output.
         if len(types) == 1:
@@ -504,6 +507,11 @@ def following(nodes: Iterable[Node], waiters: Mapping[Node, Sequence[Node]]) -> 
                 seen.add(other)
                 left.append(other)
     return seen
+
+
+def origins(names: Iterable[str]) -> tuple[str, ...]:
+    """The origin of a node that stands for many: each name once, the first hundred of them."""
+    return tuple(islice(dict.fromkeys(names), _MOST_ORIGINS))
 
 
 def held(node: Node) -> list[FuncRef]:

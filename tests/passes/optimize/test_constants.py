@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from tests.passes.optimize.short import short
 from tests.passes.optimize.tidying import F
 from tfjs.ir.tensor import Array
 from tfjs.passes.optimize.constants import RULES
+from tfjs.passes.optimize.engine import apply
 from tfjs.passes.optimize.fusion import RULES as FUSION
 from tfjs.passes.optimize.scales_before import RULES as BEFORE
 
@@ -195,3 +198,17 @@ def test_all_of_it() -> None:
     text = f"{IMAGE}\nr = RealDiv(q, b) {F}\ny = Conv2D(r, w) {CONV % 'SAME'}"
     after, _ = rewritten(short(text), [*RULES.all, *BEFORE.all])
     assert ops_of(after) == ["AddV2", "Conv2D"]
+
+
+def test_a_long_chain_stands_for_its_beginning() -> None:
+    # All names of all steps at each step would be a square of the length.
+    steps = [f"s{i} = AddV2(s{i - 1}, a) {F}" for i in range(1, 300)]
+    graph, hits = (
+        parsed(short("\n".join([HEAD, f"s0 = Mul(x, a) {F}", *steps, f"y = Relu(s299) {F}"]))),
+        Counter[str](),
+    )
+    apply(graph, RULES.all, hits)
+    assert hits["merge/shifts"] == 298
+    (added,) = [node for node in graph.nodes.values() if node.op == "AddV2"]
+    assert added.name == "s299"
+    assert added.origin == tuple(f"s{i}" for i in range(1, 101))

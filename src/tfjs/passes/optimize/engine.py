@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfjs.errors import ConversionError, CorruptFileError
-from tfjs.ir.graph import Graph, Node, Value, constant_of
+from tfjs.ir.graph import Graph, Node, Value, constant_of, origins
 from tfjs.ir.tensor import Array
 from tfjs.ops.base import UNFIT
 from tfjs.ops.build import Builder
@@ -59,7 +59,7 @@ class Match(Builder):
         return node
 
     def _taken(self, node: Node) -> Node:
-        self.origin = tuple(dict.fromkeys([*node.origin, *self.origin]))
+        self.origin = origins([*node.origin, *self.origin])
         return node
 
     @staticmethod

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfjs.ir.graph import Graph, Node, Value, constant_of
+from tfjs.ir.graph import Graph, Node, Value, constant_of, origins
 from tfjs.ir.tensor import Array, DerivedTensor, QuantizedTensor, Tensor
 from tfjs.ops.build import Builder
 from tfjs.passes.optimize.engine import Match, Rules
@@ -457,8 +457,8 @@ def is_last(axis: Value, rank: int = 2) -> bool:
 
 def _builder(graph: Graph, node: Node, others: Sequence[Node]) -> Builder:
     """What builds the nodes that stand for a node and others."""
-    origin = dict.fromkeys(name for each in (*others, node) for name in each.origin)
-    return Builder(graph, node.name, origin)
+    names = (name for each in (*others, node) for name in each.origin)
+    return Builder(graph, node.name, origins(names))
 
 
 def _take(graph: Graph, old: Node, new: Value) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable
 from hashlib import blake2b
 from typing import Any
 
-from tfjs.ir.graph import Dims, Graph, Node, constant_of, held
+from tfjs.ir.graph import Dims, Graph, Node, constant_of, held, origins
 from tfjs.ir.tensor import QuantizedTensor, Tensor
 from tfjs.ops.definitions import built_definition
 
@@ -39,7 +39,7 @@ def share(graph: Graph, hits: Counter[str]) -> None:
     _share_constants(graph, hits, merged)
     _share_computations(graph, hits, merged)
     for node, names in merged.items():
-        node.origin = tuple(dict.fromkeys([*node.origin, *names]))
+        node.origin = origins([*node.origin, *names])
 
 
 def _merge(graph: Graph, node: Node, kept: Node, merged: dict[Node, list[str]]) -> None:
