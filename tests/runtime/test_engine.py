@@ -235,6 +235,8 @@ def test_every_value_as_it_is_computed() -> None:
 
 # Precision ---------------------------------------------------------------------------------------
 
+PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
+
 
 def test_float64_computes_what_float32_rounds_away(tensorflow: ModuleType) -> None:
     tf = tensorflow
@@ -252,6 +254,27 @@ def test_float64_computes_what_float32_rounds_away(tensorflow: ModuleType) -> No
         assert np.abs(single[0] - (X + 0.5)).max() >= 0.5
         np.testing.assert_array_equal(double[0], X + 0.5)
         np.testing.assert_array_equal(double[2], np.array([2, 3]) / 7)
+
+
+def test_float64_of_what_is_single_whatever_it_is_of(tensorflow: ModuleType) -> None:
+    tf = tensorflow
+
+    def build(x: Any) -> Any:
+        # A list of items, which must be of its dtype.
+        return tf.map_fn(
+            lambda image: tf.compat.v1.image.resize_bilinear(image[None], [3, 3])[0],
+            x,
+            fn_output_signature=tf.float32,
+        )
+
+    model = traced(tf, build, tf.TensorSpec([2, 4, 4, 1], tf.int32))
+    x = np.arange(32, dtype=np.int32).reshape(2, 4, 4, 1)
+    for as_tfjs in (True, False):
+        single, double = (
+            Runner(model, as_tfjs=as_tfjs, dtype=dtype).run({"x": x})[0] for dtype in PRECISIONS
+        )
+        assert (single.dtype.name, double.dtype.name) == PRECISIONS
+        np.testing.assert_allclose(single, double, rtol=1e-6)
 
 
 def test_variables_are_read_from_the_model(tensorflow: ModuleType) -> None:

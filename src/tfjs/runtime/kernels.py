@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tfjs.ir.graph import Node
+from typing import Any
+
+import numpy as np
+
+from tfjs.ir.graph import Attrs, Node
 from tfjs.ops.base import find
 from tfjs.runtime import variables
 from tfjs.runtime.arrays import array_kernels
@@ -39,6 +43,22 @@ class Kernels:
         declared = find(node.op)
         if declared is None or declared.kernel is None:
             return self._tables.kernel(node)
+        kernel: Kernel = declared.kernel
         if self._mode.as_tfjs and declared.tfjs_kernel is not None:
-            return declared.tfjs_kernel
-        return declared.kernel
+            kernel = declared.tfjs_kernel
+        return _widened(kernel) if self._mode.precision == "float64" else kernel
+
+
+def _widened(kernel: Kernel) -> Kernel:
+    """A kernel that gives double precision also where it computes in single, whatever it takes."""
+
+    def widened(attrs: Attrs, *inputs: Any) -> Any:
+        found = kernel(attrs, *inputs)
+        return tuple(map(_wide, found)) if isinstance(found, tuple) else _wide(found)
+
+    return widened
+
+
+def _wide(value: Any) -> Any:
+    single = isinstance(value, np.ndarray | np.generic) and value.dtype == np.float32
+    return value.astype(np.float64) if single else value
