@@ -30,6 +30,14 @@ CLOSE = 1e-3
 # Runs that are longer are not timed: three conversions run at least three times.
 MOST_SECONDS = {"cpu": 4.0, "wasm": 10.0, "webgl": 10.0}
 ROUNDS = 200
+# What the official tool calls the format of a file by its ending, or of a folder.
+OFFICIAL_KINDS = {
+    "": "tf_saved_model",
+    ".pb": "tf_frozen_model",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".json": "tfjs_layers_model",
+}
 TIMEOUT = 1200.0
 
 
@@ -37,7 +45,8 @@ class Source(NamedTuple):
     """Where a model comes from.
 
     Attributes:
-        path: below the folder of shared models; None for what make_optimizer_models.py makes.
+        path: below the folder of shared models; None for what make_optimizer_models.py makes. What
+            is in TF.js's format is of the official tool.
         outputs: output nodes of a frozen graph.
         highest: the end of the range of values of an input of floating point.
     """
@@ -47,7 +56,8 @@ class Source(NamedTuple):
     highest: float = 1.0
 
 
-# Others among the shared models have a handful of nodes, or operations on strings.
+# Others among the shared models have a handful of nodes, operations on strings or layers of their
+# own, or are one of these in another format.
 MODELS = {
     "mobilenet_v1": Source(),
     "mobilenet_v2": Source(),
@@ -73,6 +83,17 @@ MODELS = {
         "output_node0",
     ),
     "tf2onnx_lstm": Source("frozen_graph/tf2onnx_lstm/frozen.pb", "output"),
+    "mlperf_tiny_resnet": Source("keras_h5/mlperf_tiny_resnet/pretrainedResnet.h5"),
+    "mlperf_tiny_str_ww": Source("keras_h5/mlperf_tiny_str_ww/str_ww_ref_model.h5"),
+    "face_mini_xception": Source(
+        "keras_h5/face_mini_xception_fer2013/fer2013_mini_XCEPTION.102-0.66.hdf5"
+    ),
+    "nsfwjs_mobilenet_v2": Source("tfjs_layers/nsfwjs_mobilenet_v2/model.json"),
+    "blazeface": Source("tfjs_graph/human_blazeface/blazeface.json"),
+    "iris": Source("tfjs_graph/human_iris/iris.json"),
+    "handtrack": Source("tfjs_graph/human_handtrack/handtrack.json"),
+    "style_transformer": Source("tfjs_graph/style_transformer_separable/model.json"),
+    "move_lstm": Source("tfjs_graph/tfjs_move_lstm/model.json"),
 }
 
 
@@ -115,16 +136,16 @@ def sources(cache: Path, names: Sequence[str]) -> dict[str, Path]:
 def convert(name: str, source: Path, official: str | None, work: Path) -> Conversions:
     """Converts a model in every way."""
     outputs = MODELS[name].outputs
-    # One that Keras wrote would become a layers model.
-    ours = ["--from", "saved-model" if source.is_dir() else "frozen-graph", "--to", "tfjs-graph"]
-    tfjs = [str(envs.script(envs.test_python(), "tfjs")), "convert", "--no-verify", *ours]
+    tfjs = [str(envs.script(envs.test_python(), "tfjs")), "convert", "--no-verify"]
+    tfjs += ["--to", "tfjs-graph"]
     tfjs += ["--output-node-names", outputs] if outputs else []
-    kind = "tf_saved_model" if source.is_dir() else "tf_frozen_model"
+    kind = OFFICIAL_KINDS[source.suffix]
     theirs = [str(official), f"--input_format={kind}", "--output_format=tfjs_graph_model"]
     theirs += [f"--output_node_names={outputs}"] if outputs else []
     # The first is what the others are held against: the official one may be wrong.
     commands = {PLAIN: [*tfjs, "--no-optimize"], OPTIMIZED: tfjs}
-    if official is not None:
+    is_official = MODELS[name].path is not None and source.parents[1].name == "tfjs_graph"
+    if official is not None and not is_official:
         commands[OFFICIAL] = theirs
     told = Conversions()
     for way, command in commands.items():
@@ -140,6 +161,13 @@ def convert(name: str, source: Path, official: str | None, work: Path) -> Conver
                 continue
         told.folders[way] = folder
         told.nodes[way] = nodes_of(folder)
+    if is_official:
+        folder = work / name / OFFICIAL
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(source.parent, folder)
+        shutil.copy(source, folder / "model.json")
+        told.folders[OFFICIAL] = folder
+        told.nodes[OFFICIAL] = nodes_of(folder)
     return told
 
 
@@ -225,10 +253,10 @@ def rows(name: str, backend: str, conversions: Conversions, told: dict[str, Any]
 
 
 class Summary:
-    """What is held against the aims: by backend, the ratio of each model."""
+    """What is held against the aims: the ratio of each model, by backend and what it is to."""
 
     def __init__(self) -> None:
-        self.ratios: dict[str, dict[str, float]] = {}
+        self.ratios: dict[str, dict[str, dict[str, float]]] = {}
         self.failed: list[str] = []
         self.official_failed: list[str] = []
 
@@ -243,17 +271,24 @@ class Summary:
             elif apart is None or apart > CLOSE:
                 failed.append(f"{name}, {backend}: {way} answers otherwise")
         times = {way: found.get("times") for way, found in told.items()}
-        if times.get(OFFICIAL) and times.get(OPTIMIZED):
-            self.ratios.setdefault(backend, {})[name] = ratio(times[OPTIMIZED], times[OFFICIAL])
+        for reference in (OFFICIAL, PLAIN):
+            if times.get(reference) and times.get(OPTIMIZED):
+                found = self.ratios.setdefault(backend, {}).setdefault(reference, {})
+                found[name] = ratio(times[OPTIMIZED], times[reference])
 
     def print(self) -> None:
         """The medians, and what is slower than the official conversion."""
         for backend, found in self.ratios.items():
-            slower = [f"{name} {value:.3f}" for name, value in found.items() if value > 1]
-            print(
-                f"{backend}: median {statistics.median(found.values()):.3f} of the official "
-                f"conversion's time over {len(found)} models; slower: {', '.join(slower) or 'none'}"
+            theirs, plain = found.get(OFFICIAL, {}), found.get(PLAIN, {})
+            told = {f"the official conversion's time over {len(theirs)} models": theirs}
+            told[f"that, or where there is none of ours without it, over {len(plain)} models"] = (
+                plain | theirs
             )
+            for what, ratios in told.items():
+                if ratios:
+                    print(f"{backend}: median {statistics.median(ratios.values()):.3f} of {what}")
+            slower = [f"{name} {value:.3f}" for name, value in theirs.items() if value > 1]
+            print(f"{backend}: slower than the official one: {', '.join(slower) or 'none'}")
         for line in self.official_failed + self.failed:
             print(line)
 
