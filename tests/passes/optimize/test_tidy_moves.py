@@ -164,6 +164,30 @@ def test_the_shape_of_what_a_step_changes(step: str, op: str) -> None:
     assert f"y = {op}(x)" in after
 
 
+def test_the_shape_behind_a_product() -> None:
+    # Its steps become part of it, as long as nothing else reads it.
+    text = f"""
+        x: float32[?, 2]
+        w: float32[2, 2] = 1, 2, 3, 4
+        c: float32[2] = 5, 6
+        p = MatMul(x, w) {{T: float32, transpose_a: false, transpose_b: false}}
+        a = AddV2(p, c) {F}
+        b = Relu(a) {F}
+        y = Shape(b) {SHAPE}
+        outputs y, b
+    """
+    stays(text)
+    stays(text.replace("y = Shape(b)", "y = Shape(a)"))
+    check(
+        text.replace("MatMul(x, w)", "Sub(x, c)"),
+        "Sub",
+        "AddV2",
+        "Relu",
+        "Shape",
+        hits="tidy/shape-before",
+    )
+
+
 @pytest.mark.parametrize("other", ["float32[?]", "float32[1, 1, 1] = 5", "float32[2, 4]"])
 def test_the_shape_of_what_is_broadcast(other: str) -> None:
     stays(f"{X}\nc: {other}\na = Sub(x, c) {F}\ny = Shape(a) {SHAPE}")

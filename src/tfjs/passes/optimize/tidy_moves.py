@@ -13,6 +13,8 @@ from tfjs.ir.graph import Node, Value, constant_of
 from tfjs.ir.tensor import Array
 from tfjs.ops.shapes import partial_scalar, partial_shape
 from tfjs.passes.optimize.engine import Match, Rules
+from tfjs.passes.optimize.fusion import FUSED
+from tfjs.passes.optimize.scales import BATCH_NORMS
 from tfjs.passes.optimize.tidy_noops import adds_no_size
 from tfjs.passes.optimize.tidy_shapes import RESHAPES, composed, is_plain, order_of
 
@@ -29,6 +31,8 @@ PAIRS = (
     *("SquaredDifference", "Prelu"),
 )
 _STEPS = (*ALONE, *PAIRS)
+# What takes scales, biases and activations in.
+_TAKES_STEPS = frozenset({*FUSED, *FUSED.values(), *BATCH_NORMS})
 # A longer way is not followed.
 _MOST_STEPS = 16
 
@@ -194,16 +198,31 @@ def _scalar(step: Node) -> list[Value | Array] | None:
 
 @RULES.rule("tidy/shape-before", "Shape", "Rank", "Size")
 def shape_before(node: Node, match: Match) -> Sequence[Value] | None:
-    """The shape of what a step changes is that of what it makes: the step has a reader less."""
-    step = match.maker(node.inputs[0], *_STEPS, "BiasAdd", "Softmax", "LogSoftmax")
+    """The shape of what steps change is that of what they make: they have a reader less.
+
+    Not where they would become part of a product, which nothing else may read then.
+    """
+    source = node.inputs[0]
+    for _ in range(_MOST_STEPS):
+        data = _same_shape(source, match)
+        if data is None:
+            break
+        source = data
+    if source is node.inputs[0] or source.node.op in _TAKES_STEPS:
+        return None
+    return [match.op(node.op, source, attrs={**node.attrs, "T": source.dtype})]
+
+
+def _same_shape(value: Value, match: Match) -> Value | None:
+    """What a step makes a value of that has the same shape."""
+    step = match.maker(value, *_STEPS, "BiasAdd", "Softmax", "LogSoftmax")
     if step is None:
         return None
     at = 0 if step.op == "BiasAdd" else _data(step)
     data = step.inputs[at]
-    others = [value for index, value in enumerate(step.inputs) if index != at]
-    if step.op != "BiasAdd" and not all(adds_no_size(data.shape, value.shape) for value in others):
-        return None
-    return [match.op(node.op, data, attrs={**node.attrs, "T": data.dtype})]
+    others = [other for index, other in enumerate(step.inputs) if index != at]
+    keeps = step.op == "BiasAdd" or all(adds_no_size(data.shape, each.shape) for each in others)
+    return data if keeps else None
 
 
 @RULES.rule("tidy/known-sizes", "StridedSlice", "Slice", "GatherV2", "Pack", "ConcatV2", "Prod")
