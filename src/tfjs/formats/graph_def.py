@@ -208,14 +208,8 @@ class GraphReader:
 
     def _constant(self, protos: Mapping[str, Any]) -> _Kind:
         """The kind of a constant: a third of all nodes, which take the most time."""
-        known = definition("Const")
+        known, attrs = definition("Const"), _attrs(protos)
         assert known is not None
-        attrs: Attrs
-        if len(protos) == 2 and "value" in protos and "dtype" in protos:
-            number = protos["dtype"].type
-            attrs = {"value": read_tensor(protos["value"].tensor), "dtype": of_number(number)}
-        else:
-            attrs = _attrs(protos)
         tensor, dtype = attrs.get("value"), attrs.get("dtype")
         # Nearly all are as they should be, and have nothing that is left to check.
         if len(attrs) > 2 or not isinstance(tensor, Tensor) or tensor.dtype != dtype:
