@@ -26,6 +26,7 @@ from tfjs.formats.registry import for_output, named
 from tfjs.io.paths import inside
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.layers_model import LayersModel
+from tfjs.ir.tensor import DerivedTensor, QuantizedTensor
 
 if TYPE_CHECKING:
     from tfjs.verification.check import Verification
@@ -304,6 +305,8 @@ def _optimized(model: GraphModel, *, path: Path, options: WriteOptions) -> Count
     check_ids(ids)
     if not options.optimize:
         return Counter()
+    if options.dequantize:
+        _expand(model)
     watches: list[Callable[[str, Literal["exact", "reassociating"]], None]] = []
     if options.dump_after:
         watches.append(lambda ident, _: _dumped(model, ident, path, options.dump_after))
@@ -323,6 +326,15 @@ def _optimized(model: GraphModel, *, path: Path, options: WriteOptions) -> Count
         watch=watch if watches else None,
         by_rule=options.check_passes or not rule_ids().isdisjoint(options.dump_after),
     )
+
+
+def _expand(model: GraphModel) -> None:
+    """Expand weights that are stored in fewer bytes, so that scales can become part of them."""
+    for graph in [model.graph, *model.functions.values()]:
+        for node in graph.nodes.values():
+            tensor = node.attrs.get("value")
+            if isinstance(tensor, QuantizedTensor):
+                node.attrs["value"] = DerivedTensor(tensor.dtype, tensor.shape, tensor.array)
 
 
 def _dumped(model: GraphModel, ident: str, path: Path, wanted: Collection[str]) -> None:

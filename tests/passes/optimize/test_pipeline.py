@@ -53,6 +53,20 @@ def ops(report: tfjs.Report) -> set[str]:
     return {op for op in report.ops if op not in ("Const", "Placeholder")}
 
 
+def test_quantized_weights_take_scales_in_once_they_are_expanded(
+    saved: Path, tmp_path: Path
+) -> None:
+    small, web = tmp_path / "small", tmp_path / "web"
+    tfjs.convert(saved, small, to="tfjs-graph", quantize={"uint8": "*"}, optimize=False)
+    kept = tfjs.convert(small, tmp_path / "kept", to="tfjs-graph")
+    assert ops(kept) == {"Conv2D", "FusedDepthwiseConv2dNative"}
+    expanded = tfjs.convert(small, web, to="tfjs-graph", dequantize=True)
+    assert ops(expanded) == {"_FusedConv2D"}
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 2)).astype(np.float32)
+    (wanted,), (given,) = (tfjs.load(path).execute(x) for path in (small, web))
+    np.testing.assert_allclose(given, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_a_conversion_is_optimized_and_tells(saved: Path, tmp_path: Path) -> None:
     report = tfjs.convert(saved, tmp_path / "web", to="tfjs-graph")
     assert ops(report) == {"_FusedConv2D"}
