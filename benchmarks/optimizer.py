@@ -281,7 +281,7 @@ class Summary:
         for backend, found in self.ratios.items():
             theirs, plain = found.get(OFFICIAL, {}), found.get(PLAIN, {})
             told = {f"the official conversion's time over {len(theirs)} models": theirs}
-            told[f"that, or where there is none of ours without it, over {len(plain)} models"] = (
+            told[f"that, or of ours unoptimized where there is none, over {len(plain)} models"] = (
                 plain | theirs
             )
             for what, ratios in told.items():
