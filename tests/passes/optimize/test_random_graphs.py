@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.passes.optimize.checks import random_feeds
@@ -50,6 +50,7 @@ def assert_close(given: list[Array], wanted: list[Array], bound: float) -> None:
 
 # Weights that were scaled are stored in single precision.
 @pytest.mark.parametrize(("numerics", "bound"), [("reassociating", 1e-5), ("exact", 1e-12)])
+@settings(max_examples=600)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(STEPS))
 def test_answers_stay(numerics: Numerics, bound: float, seed: int, steps: int) -> None:
     graph = random_graph(Random(seed), steps)
