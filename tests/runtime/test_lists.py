@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -60,20 +59,16 @@ def test_every_list_holds_what_it_held_when_it_was_made(changes: Any, order: Any
 
 
 @pytest.mark.parametrize("op", ["TensorListSetItem", "TensorListPushBack"])
-def test_a_long_list_is_written_in_linear_time(op: str) -> None:
-    def write(count: int) -> float:
-        start = time.process_time()
-        items = _KERNELS["TensorListReserve"](
-            {"element_dtype": "int32"}, np.zeros(0, np.int32), _number(count)
-        )
-        for index in range(count):
-            place = (_number(index),) if op == "TensorListSetItem" else ()
-            items = _KERNELS[op]({}, items, *place, _number(index))
-        assert items.items()[-1] == count - 1
-        return time.process_time() - start
-
-    # Copies would take a hundred times as long for ten times the items.
-    assert write(40_000) < 40 * max(write(4_000), 0.01)
+def test_a_list_is_written_without_copies(op: str) -> None:
+    items = _KERNELS["TensorListReserve"](
+        {"element_dtype": "int32"}, np.zeros(0, np.int32), _number(3)
+    )
+    held = items.items()
+    for index in range(3):
+        place = (_number(index),) if op == "TensorListSetItem" else ()
+        items = _KERNELS[op]({}, items, *place, _number(index))
+        assert items.items() is held
+    assert items.items()[-1] == 2
 
 
 def test_sizes_beyond_reason_are_refused_before_they_are_made() -> None:
