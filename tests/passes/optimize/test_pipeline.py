@@ -19,7 +19,7 @@ from tfjs.formats.tfjs_graph.write import write
 from tfjs.ir.graph import Graph, GraphModel, Node, Signature, Value
 from tfjs.ir.text import graph_text, parse_graphs
 from tfjs.passes.inline import copied
-from tfjs.passes.optimize import pipeline
+from tfjs.passes.optimize import pipeline, scales
 from tfjs.passes.optimize.engine import Match, Rule
 from tfjs.passes.optimize.pipeline import PASSES, known_ids, optimize, rule_ids
 
@@ -53,9 +53,10 @@ def ops(report: tfjs.Report) -> set[str]:
     return {op for op in report.ops if op not in ("Const", "Placeholder")}
 
 
-def test_quantized_weights_take_scales_in_once_they_are_expanded(
-    saved: Path, tmp_path: Path
+def test_many_quantized_weights_take_scales_in_once_they_are_expanded(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(scales, "_MOST_EXPANDED", 5)
     small, web = tmp_path / "small", tmp_path / "web"
     tfjs.convert(saved, small, to="tfjs-graph", quantize={"uint8": "*"}, optimize=False)
     kept = tfjs.convert(small, tmp_path / "kept", to="tfjs-graph")

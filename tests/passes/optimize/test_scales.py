@@ -10,6 +10,7 @@ import pytest
 from tests.passes.optimize.checks import assert_same, left_alone, ops_of, parsed, rewritten
 from tfjs.ir.tensor import ArrayTensor, Quantization, QuantizedTensor
 from tfjs.passes.inline import copied
+from tfjs.passes.optimize import scales
 from tfjs.passes.optimize.engine import apply
 from tfjs.passes.optimize.fusion import RULES as FUSION
 from tfjs.passes.optimize.scales import RULES
@@ -201,11 +202,25 @@ def test_weights_that_are_no_constant() -> None:
     left_alone(ended(text), RULES.all)
 
 
-def test_weights_of_fewer_bytes_stay() -> None:
-    graph = parsed(ended(CONV, f"y = Mul(c, scale) {{T: float32}} -> {OF_CONV}"))
+@pytest.mark.parametrize("most", [35, 36])
+def test_few_weights_of_fewer_bytes_are_expanded(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = parsed(ended(CONV, f"y = Mul(c, scale) {{T: float32}} -> {OF_CONV}"))
+    stored = ArrayTensor(np.arange(36, dtype=np.uint8).reshape(1, 3, 2, 6))
+    before.nodes["w"].attrs["value"] = QuantizedTensor(stored, Quantization("uint8", 0.1, 0.0))
+    after = copied(before, before.name)
+    monkeypatch.setattr(scales, "_MOST_EXPANDED", most)
+    assert apply(after, RULES.all, Counter()) == (most >= 36)
+    assert_same(before, after)
+
+
+def test_weights_of_fewer_bytes_that_take_only_a_bias_stay() -> None:
+    graph = parsed(ended(biased("Conv2D"), "y = AddV2(a, offset) {T: float32} -> " + OF_CONV))
     stored = ArrayTensor(np.arange(36, dtype=np.uint8).reshape(1, 3, 2, 6))
     graph.nodes["w"].attrs["value"] = QuantizedTensor(stored, Quantization("uint8", 0.1, 0.0))
-    assert apply(graph, RULES.all, Counter()) == 0
+    assert apply(graph, BOTH, Counter()) > 0
+    assert isinstance(graph.nodes["w"].attrs["value"], QuantizedTensor)
 
 
 def test_a_scale_behind_an_activation_stays() -> None:

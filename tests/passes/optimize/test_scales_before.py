@@ -10,6 +10,7 @@ import pytest
 from tests.passes.optimize.checks import assert_same, left_alone, ops_of, parsed, rewritten
 from tfjs.ir.tensor import ArrayTensor, Quantization, QuantizedTensor
 from tfjs.passes.inline import copied
+from tfjs.passes.optimize import scales
 from tfjs.passes.optimize.engine import apply
 from tfjs.passes.optimize.fusion import RULES as FUSION
 from tfjs.passes.optimize.scales import RULES as SCALES
@@ -302,11 +303,17 @@ def test_no_scale_or_shift(text: str) -> None:
     left_alone(text, RULES.all)
 
 
-def test_weights_of_fewer_bytes_stay() -> None:
-    graph = parsed(stepped("MatMul", "s = Mul(x, scale)"))
+@pytest.mark.parametrize("most", [5, 6])
+def test_few_weights_of_fewer_bytes_are_expanded(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = parsed(stepped("MatMul", "s = Mul(x, scale)"))
     stored = ArrayTensor(np.arange(6, dtype=np.uint8).reshape(3, 2))
-    graph.nodes["w"].attrs["value"] = QuantizedTensor(stored, Quantization("uint8", 0.1, 0.0))
-    assert apply(graph, RULES.all, Counter()) == 0
+    before.nodes["w"].attrs["value"] = QuantizedTensor(stored, Quantization("uint8", 0.1, 0.0))
+    after = copied(before, before.name)
+    monkeypatch.setattr(scales, "_MOST_EXPANDED", most)
+    assert apply(after, RULES.all, Counter()) == (most >= 6)
+    assert_same(before, after)
 
 
 def test_weights_that_others_read_stay_as_they_are() -> None:
