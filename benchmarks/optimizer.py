@@ -2,7 +2,8 @@
 
 run.py is the command. Each model is converted in three ways. All three are loaded into one TF.js,
 get the same inputs, must give the same answers, and run in turns, so that what else the machine
-does meets all of them.
+does meets all of them. That is done in several processes: where weights come to lie in memory
+makes one and the same conversion up to a tenth slower or faster on wasm.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ CLOSE = 1e-3
 # Runs that are longer are not timed: three conversions run at least three times.
 MOST_SECONDS = {"cpu": 4.0, "wasm": 10.0, "webgl": 10.0}
 ROUNDS = 200
+PROCESSES = 3
 # What the official tool calls the format of a file by its ending, or of a folder.
 OFFICIAL_KINDS = {
     "": "tf_saved_model",
+    ".keras": "keras_keras",
     ".pb": "tf_frozen_model",
     ".h5": "keras",
     ".hdf5": "keras",
@@ -88,6 +91,7 @@ MODELS = {
     "face_mini_xception": Source(
         "keras_h5/face_mini_xception_fer2013/fer2013_mini_XCEPTION.102-0.66.hdf5"
     ),
+    "autocdascorer": Source("keras_v3/autocdascorer_model_39_0/model_39_0.keras"),
     "nsfwjs_mobilenet_v2": Source("tfjs_layers/nsfwjs_mobilenet_v2/model.json"),
     "blazeface": Source("tfjs_graph/human_blazeface/blazeface.json"),
     "iris": Source("tfjs_graph/human_iris/iris.json"),
@@ -183,7 +187,31 @@ def nodes_of(folder: Path) -> Counter[str]:
 def measure(
     models: Mapping[str, Path], backend: str, source: Source, seconds: float
 ) -> dict[str, Any]:
-    """What optimizer_turns.mjs tells of conversions, or `error`."""
+    """What optimizer_turns.mjs tells of conversions, or `error`; the times of all processes."""
+    told: dict[str, Any] = {}
+    for turn in range(PROCESSES):
+        # Who is loaded first changes too; the answers of the first in the first process count.
+        ways = list(models)
+        order = ways[turn % len(ways) :] + ways[: turn % len(ways)]
+        found = _measured({way: models[way] for way in order}, backend, source, seconds / PROCESSES)
+        if "error" in found:
+            return found
+        timed = [way for way in found if found[way].get("times")]
+        if not turn:
+            told = found
+        else:
+            for way in timed:
+                told[way]["times"] += found[way]["times"]
+                told[way]["work"] += found[way]["work"]
+        if not timed:
+            break
+    return told
+
+
+def _measured(
+    models: Mapping[str, Path], backend: str, source: Source, seconds: float
+) -> dict[str, Any]:
+    """What one process tells."""
     options = {
         "highest": source.highest,
         "seconds": seconds,
