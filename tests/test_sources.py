@@ -288,3 +288,97 @@ class TestLoading:
         assert HINT in str(caught.value)
         report = tfjs.convert(source, tmp_path / "web", signature="serving_default")
         assert report.dest_format == "tfjs-graph"
+
+
+NAMESAKE = "answers otherwise than its layers"
+
+
+def softmax_of_ones_own(k: ModuleType, name: str = "Softmax") -> Any:
+    """A model with a layer that has no weights, and may have the name of one of Keras's."""
+
+    class Own(k.layers.Layer):  # type: ignore[misc, name-defined]
+        def call(self, inputs: Any) -> Any:
+            return inputs * 2.0
+
+    Own.__name__ = name
+    x = k.Input((4,), name="x")
+    return k.Model(x, k.layers.Dense(2, name="out")(Own()(x)))
+
+
+class TestSignaturesBesideLayers:
+    @pytest.mark.parametrize(
+        "options", [{}, {"to": "tfjs-layers"}, {"from_": "keras-saved-model", "to": "tfjs-graph"}]
+    )
+    def test_a_class_that_is_taken_for_one_of_kerass_is_told(
+        self, options: Any, tf_keras: ModuleType, tmp_path: Path
+    ) -> None:
+        model = softmax_of_ones_own(tf_keras)
+        source = saved(model, tmp_path / "own")
+        (note,) = _notes(tfjs.convert(source, tmp_path / "web", **options))
+        assert "output 'out' differs by " in note
+        x = sample(3, 4)
+        web = tmp_path / "right"
+        report = tfjs.convert(source, web, from_="saved-model", to="tfjs-graph")
+        assert _notes(report) == []
+        np.testing.assert_allclose(tfjs.load(web).execute(x)[0], np.asarray(model(x)), atol=1e-5)
+
+    def test_not_unless_both_are_run(self, tf_keras: ModuleType, tmp_path: Path) -> None:
+        source = saved(softmax_of_ones_own(tf_keras), tmp_path / "own")
+        assert _notes(tfjs.convert(source, tmp_path / "web", verify=False)) == []
+
+    @pytest.mark.parametrize("other", ["inputs", "outputs"])
+    def test_a_signature_for_something_else_is_not_held_against_layers(
+        self, other: str, tf_keras: ModuleType, tensorflow: ModuleType, tmp_path: Path
+    ) -> None:
+        x = tf_keras.Input((4,), name="x")
+        model = tf_keras.Model(x, tf_keras.layers.Dense(2, name="out")(x))
+        randomise(model)
+        spec = tensorflow.TensorSpec((None, 4), tensorflow.float32, "x")
+        text = tensorflow.TensorSpec((None,), tensorflow.string, "x")
+
+        @tensorflow.function(input_signature=[text])
+        def decode(x: Any) -> Any:
+            numbers = tensorflow.io.decode_raw(x, tensorflow.float32)
+            return {"out": model(tensorflow.reshape(numbers, (-1, 4)))}
+
+        @tensorflow.function(input_signature=[spec])
+        def classify(x: Any) -> Any:
+            return {"out": model(x), "best": tensorflow.argmax(model(x), 1)}
+
+        signature = decode if other == "inputs" else classify
+        model.save(tmp_path / "own", save_format="tf", signatures=signature)
+        assert _notes(tfjs.convert(tmp_path / "own", tmp_path / "web")) == []
+
+    def test_a_signature_that_does_more(
+        self, tf_keras: ModuleType, tensorflow: ModuleType, tmp_path: Path
+    ) -> None:
+        x = tf_keras.Input((4,), name="x")
+        model = tf_keras.Model(x, tf_keras.layers.Dense(2, name="out")(x))
+        randomise(model)
+
+        @tensorflow.function(
+            input_signature=[tensorflow.TensorSpec((None, 4), tensorflow.float32, "x")]
+        )
+        def serve(x: Any) -> Any:
+            return {"out": model(x * 2.0)}
+
+        model.save(tmp_path / "own", save_format="tf", signatures=serve)
+        assert len(_notes(tfjs.convert(tmp_path / "own", tmp_path / "web"))) == 1
+
+    def test_outputs_are_held_together_by_their_keys(
+        self, tf_keras: ModuleType, tmp_path: Path
+    ) -> None:
+        zeta, alpha = tf_keras.Input((4,), name="zeta"), tf_keras.Input((4,), name="alpha")
+        less = tf_keras.layers.Subtract(name="zz")([zeta, alpha])
+        model = tf_keras.Model([zeta, alpha], [less, tf_keras.layers.Dense(4, name="aa")(alpha)])
+        source = saved(model, tmp_path / "saved")
+        assert _notes(tfjs.convert(source, tmp_path / "web")) == []
+
+    def test_no_signature(self, tf_keras: ModuleType, tmp_path: Path) -> None:
+        source = saved(softmax_of_ones_own(tf_keras), tmp_path / "own")
+        edited(source, lambda graph: graph.ClearField("signature_def"))
+        assert _notes(tfjs.convert(source, tmp_path / "web")) == []
+
+
+def _notes(report: tfjs.Report) -> list[str]:
+    return [note for note in report.notes if NAMESAKE in note]

@@ -419,7 +419,7 @@ def _converted(
 ) -> Report:
     content = source.content
     layers, parameters = _counted(content)
-    check = _check(content, writer, options, verify)
+    check = _check(source, writer, options, verify)
     if check is not None:
         options = replace(options, check=check)
     written = write(content, dest, writer, options)
@@ -437,12 +437,12 @@ def _converted(
         files=written.files,
         rewrites=written.rewrites,
         optimizations=written.optimizations,
-        notes=written.notes,
+        notes=[*written.notes, *(check.notes if check is not None else ())],
         verification=check.found if check is not None else None,
     )
 
 
-def _check(content: Content, writer: Format, options: WriteOptions, verify: Verify) -> Check | None:
+def _check(source: Opened, writer: Format, options: WriteOptions, verify: Verify) -> Check | None:
     """What is done with the result before it takes its place."""
     if verify not in (True, False, "tfjs"):
         raise UsageError(f"verify takes True, False or 'tfjs', not {verify!r}")
@@ -452,7 +452,8 @@ def _check(content: Content, writer: Format, options: WriteOptions, verify: Veri
         return None
     from tfjs.verification.conversion import Check  # noqa: PLC0415 - it is slow to import
 
-    return Check(content, writer, options, engine="tfjs-cpu" if verify == "tfjs" else "numpy")
+    engine: Literal["numpy", "tfjs-cpu"] = "tfjs-cpu" if verify == "tfjs" else "numpy"
+    return Check(source.content, writer, options, engine=engine, beside=source.beside)
 
 
 def _counted(content: Content) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfjs.errors import UnsupportedError, UsageError
+from tfjs.errors import TfjsError, UnsupportedError, UsageError
 from tfjs.formats.base import Content, Format, ReadOptions
 from tfjs.formats.registry import named, reader_of
 from tfjs.ir.graph import GraphModel
@@ -37,12 +37,14 @@ class Opened(NamedTuple):
         own_graph: opens the graph that a SavedModel holds beside these layers, given what is in
             the way of the layers, which its notes tell; None where there is no graph, or the
             source is to be read in a certain format.
+        beside: reads the same graph, to be held against the layers; None where it makes no sense.
     """
 
     content: Content
     label: str
     format: str
     own_graph: Callable[[UnsupportedError], Opened] | None = None
+    beside: Callable[[], GraphModel | None] | None = None
 
 
 @contextmanager
@@ -93,11 +95,14 @@ def opened_path(path: Path, from_: str | None, to: str | None, options: ReadOpti
         UnsupportedError: it holds what no file can say, such as the code of a class.
     """
     reader, label = reader_for(path, from_, to, options), os.fspath(path)
-    if reader.name != "keras-saved-model" or from_ is not None or to is not None:
+    if reader.name != "keras-saved-model":
         return Opened(_read(path, reader, options), label, reader.name)
+    beside = partial(_beside, path)
+    if from_ is not None or to is not None:
+        return Opened(_read(path, reader, options), label, reader.name, beside=beside)
     own_graph = partial(_own_graph, path)
     try:
-        return Opened(_read(path, reader, options), label, reader.name, own_graph)
+        return Opened(_read(path, reader, options), label, reader.name, own_graph, beside)
     except UnsupportedError as refusal:
         return own_graph(refusal)
 
@@ -132,6 +137,16 @@ def _own_graph(path: Path, refusal: UnsupportedError) -> Opened:
     why = few(refusal.problems or [refusal.message])
     content.notes.insert(0, f"made of the SavedModel's own graph instead of its layers: {why}")
     return Opened(content, os.fspath(path), reader.name)
+
+
+def _beside(path: Path) -> GraphModel | None:
+    """The graph of a SavedModel; None where it has none that can be read."""
+    try:
+        content = _read(path, named("saved-model"), ReadOptions())
+    except TfjsError:
+        return None
+    assert isinstance(content, GraphModel)
+    return content
 
 
 def few(problems: Collection[str]) -> str:

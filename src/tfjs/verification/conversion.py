@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from tfjs.verification.check import Verification, too_large, verify
 from tfjs.verification.compare import Difference
 from tfjs.verification.ports import reorder
 from tfjs.verification.real_tfjs import in_tfjs
+from tfjs.verification.signature import told_otherwise
 from tfjs.verification.weights import weight_errors
 
 # What is written for TensorFlow is run as TensorFlow computes it.
@@ -48,9 +50,11 @@ class Check:
         options: how it is written.
         engine: what runs the result: our runtime, or the real TF.js in Node.
         signature: which signature of the output it becomes, where that has several.
+        beside: reads the graph that a SavedModel has beside the layers that are converted.
 
     Attributes:
         found: what running both has shown, once it has been called.
+        notes: what else deserves a word, likewise.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Check:
         *,
         engine: Literal["numpy", "tfjs-cpu"] = "numpy",
         signature: str | None = None,
+        beside: Callable[[], GraphModel | None] | None = None,
     ) -> None:
         self._writer = writer
         self._engine = engine
@@ -68,7 +73,9 @@ class Check:
         self._bound = options.max_error
         if self._bound is None and options.quantize:
             self._bound = np.inf
+        self._beside = beside
         self.found = Verification()
+        self.notes: list[str] = []
         self._source: GraphModel | None = None
         self._weights = tensors_of(source) if options.quantize else {}
         try:
@@ -112,6 +119,15 @@ class Check:
         if self._weights:
             self.found = replace(self.found, weights=weight_errors(self._weights, content))
         complain(self.found)
+        self._look_beside()
+
+    def _look_beside(self) -> None:
+        if self._beside is None or self._source is None or self.found.skipped is not None:
+            return
+        signature = self._beside()
+        told = signature and told_otherwise(self._source, signature, self.found.feeds)
+        if told:
+            self.notes.append(told)
 
     def _read(self, path: Path) -> Content:
         """What was written, with inputs and outputs in the order of the source where keys tell."""
