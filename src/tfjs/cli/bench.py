@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +82,8 @@ def _check(model: Model, backends: tuple[str, ...], name: str) -> None:
 
 
 def _of_python(model: Model, path: str, backend: str, runs: int) -> dict[str, Any]:
+    import subprocess  # noqa: PLC0415 - slow to import, for a command that has time
+
     done = subprocess.run(
         [sys.executable, "-m", "tfjs.cli.measure", path, backend, str(runs)],
         capture_output=True,
@@ -118,6 +118,8 @@ def _of_tfjs(model: Model, path: str, backend: str, runs: int) -> dict[str, Any]
 
 
 def _summed(found: dict[str, Any]) -> dict[str, Any]:
+    import statistics  # noqa: PLC0415 - likewise
+
     times = sorted(found.pop("times"))
     ninetieth = times[math.ceil(0.9 * len(times)) - 1]
     return {**found, "median": statistics.median(times), "ninetieth": ninetieth}

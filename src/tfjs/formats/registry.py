@@ -79,7 +79,8 @@ def detect(path: Path) -> Format:
         FormatError: it cannot be read.
         UnknownFormatError: no reader recognises it.
     """
-    for entry in all_formats().values():
+    for package in _packages():
+        entry = _loaded(package)  # those behind it need not be loaded
         if entry.sniff(path):
             return entry
     model_json = path / "model.json"
