@@ -196,15 +196,13 @@ def measure(
         found = _measured({way: models[way] for way in order}, backend, source, seconds / PROCESSES)
         if "error" in found:
             return found
-        timed = [way for way in found if found[way].get("times")]
         if not turn:
             told = found
-        else:
-            for way in timed:
-                told[way]["times"] += found[way]["times"]
-                told[way]["work"] += found[way]["work"]
-        if not timed:
-            break
+            continue
+        for way in told:
+            if told[way].get("times"):
+                told[way]["times"] += found[way].get("times", [])
+                told[way]["work"] += found[way].get("work", [])
     return told
 
 
