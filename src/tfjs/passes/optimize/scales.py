@@ -28,7 +28,7 @@ BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _BIAS = [b"BiasAdd"]
 _EPSILON = 1e-4
 _MOST_SHARED = 1 << 14
-# In MobileNetV2 these are the weights of the large images: a ninth more bytes in all, and a fifth
+# In MobileNetV2 these are the weights of the large images: a ninth more bytes in all, and a seventh
 # less time on WebGL.
 _MOST_EXPANDED = 1 << 14
 # Weights of so few elements are computed at once.
