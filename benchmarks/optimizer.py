@@ -189,9 +189,9 @@ def measure(
 ) -> dict[str, Any]:
     """What optimizer_turns.mjs tells of conversions, or `error`; the times of all processes."""
     told: dict[str, Any] = {}
+    ways = list(models)
     for turn in range(PROCESSES):
         # Who is loaded first changes too; the answers of the first in the first process count.
-        ways = list(models)
         order = ways[turn % len(ways) :] + ways[: turn % len(ways)]
         found = _measured({way: models[way] for way in order}, backend, source, seconds / PROCESSES)
         if "error" in found:
@@ -199,10 +199,12 @@ def measure(
         if not turn:
             told = found
             continue
-        for way in told:
-            if told[way].get("times"):
-                told[way]["times"] += found[way].get("times", [])
-                told[way]["work"] += found[way].get("work", [])
+        for way, again in found.items():
+            if "error" in again:
+                told[way] = again
+            elif "error" not in told[way]:
+                told[way]["times"] += again["times"]
+                told[way]["work"] += again["work"]
     return told
 
 

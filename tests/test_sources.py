@@ -293,14 +293,14 @@ class TestLoading:
 NAMESAKE = "answers otherwise than its layers"
 
 
-def softmax_of_ones_own(k: ModuleType, name: str = "Softmax") -> Any:
-    """A model with a layer that has no weights, and may have the name of one of Keras's."""
+def softmax_of_ones_own(k: ModuleType) -> Any:
+    """A model with a layer without weights that is called as one of Keras's."""
 
     class Own(k.layers.Layer):  # type: ignore[misc, name-defined]
         def call(self, inputs: Any) -> Any:
             return inputs * 2.0
 
-    Own.__name__ = name
+    Own.__name__ = "Softmax"
     x = k.Input((4,), name="x")
     return k.Model(x, k.layers.Dense(2, name="out")(Own()(x)))
 

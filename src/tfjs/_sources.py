@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfjs.errors import TfjsError, UnsupportedError, UsageError
+from tfjs.errors import UnsupportedError, UsageError
 from tfjs.formats.base import Content, Format, ReadOptions
 from tfjs.formats.registry import named, reader_of
 from tfjs.ir.graph import GraphModel
@@ -37,14 +37,14 @@ class Opened(NamedTuple):
         own_graph: opens the graph that a SavedModel holds beside these layers, given what is in
             the way of the layers, which its notes tell; None where there is no graph, or the
             source is to be read in a certain format.
-        beside: reads the same graph, to be held against the layers; None where it makes no sense.
+        beside: reads that graph, to be held against the layers, whatever format is asked for.
     """
 
     content: Content
     label: str
     format: str
     own_graph: Callable[[UnsupportedError], Opened] | None = None
-    beside: Callable[[], GraphModel | None] | None = None
+    beside: Callable[[], GraphModel] | None = None
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def opened_path(path: Path, from_: str | None, to: str | None, options: ReadOpti
     reader, label = reader_for(path, from_, to, options), os.fspath(path)
     if reader.name != "keras-saved-model":
         return Opened(_read(path, reader, options), label, reader.name)
-    beside = partial(_beside, path)
+    beside = partial(_graph_of, path)
     if from_ is not None or to is not None:
         return Opened(_read(path, reader, options), label, reader.name, beside=beside)
     own_graph = partial(_own_graph, path)
@@ -125,26 +125,21 @@ def reader_for(path: Path, from_: str | None, to: str | None, options: ReadOptio
 
 def _own_graph(path: Path, refusal: UnsupportedError) -> Opened:
     """The graph of a SavedModel in place of its layers; its notes tell what is in their way."""
-    reader = named("saved-model")
     try:
-        content = _read(path, reader, ReadOptions())
+        content = _graph_of(path)
     except UnsupportedError as error:
         problems = [*refusal.problems, f"the SavedModel's own graph: {error.message}"]
         raise UnsupportedError(
             refusal.message, problems=problems, where=os.fspath(path), hint=error.hint
         ) from None
-    assert isinstance(content, GraphModel)
     why = few(refusal.problems or [refusal.message])
     content.notes.insert(0, f"made of the SavedModel's own graph instead of its layers: {why}")
-    return Opened(content, os.fspath(path), reader.name)
+    return Opened(content, os.fspath(path), "saved-model")
 
 
-def _beside(path: Path) -> GraphModel | None:
-    """The graph of a SavedModel; None where it has none that can be read."""
-    try:
-        content = _read(path, named("saved-model"), ReadOptions())
-    except TfjsError:
-        return None
+def _graph_of(path: Path) -> GraphModel:
+    """The graph of a SavedModel's usual signature."""
+    content = _read(path, named("saved-model"), ReadOptions())
     assert isinstance(content, GraphModel)
     return content
 

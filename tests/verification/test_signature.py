@@ -7,6 +7,7 @@ import pytest
 
 from tests.passes.optimize.checks import parsed
 from tests.passes.optimize.short import short
+from tfjs.errors import TfjsError
 from tfjs.ir.graph import GraphModel, Signature
 from tfjs.verification.signature import told_otherwise
 
@@ -44,9 +45,14 @@ def note(signature: GraphModel) -> str | None:
     return told_otherwise(model("layers"), signature, dict(zip("ab", feeds, strict=True)))
 
 
-@pytest.mark.parametrize("which", ["layers", "a hundredth off", "one output", "does not run"])
+@pytest.mark.parametrize("which", ["layers", "a hundredth off", "one output"])
 def test_nothing_to_say(which: str) -> None:
     assert note(model(which)) is None
+
+
+def test_a_signature_that_does_not_run() -> None:
+    with pytest.raises(TfjsError, match="NoSuchOperation"):
+        note(model("does not run"))
 
 
 @pytest.mark.parametrize(

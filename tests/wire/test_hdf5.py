@@ -607,8 +607,10 @@ def test_the_work_is_linear_in_the_number_of_datasets(tmp_path: Path) -> None:
         path, events = write(tmp_path / f"{count}.h5", fill), Counter[str]()
         with Hdf5File.open(path) as file:
             sys.setprofile(lambda frame, event, argument: events.update([event]))
-            found = [(item.shape, item.dtype, item.offset) for item in file.walk_datasets()]
-            sys.setprofile(None)
+            try:
+                found = [(item.shape, item.dtype, item.offset) for item in file.walk_datasets()]
+            finally:
+                sys.setprofile(None)
         assert len(found) == 2 * count
         assert all(offset is not None for _, _, offset in found)
         return events["call"] + events["c_call"]

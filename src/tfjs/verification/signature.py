@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfjs.errors import TfjsError
 from tfjs.ir.graph import GraphModel
 from tfjs.ir.tensor import Array
 from tfjs.runtime.prepare import runnable
@@ -33,18 +32,17 @@ def told_otherwise(
         feeds: what the layers are fed, by the name of their input nodes.
 
     Returns:
-        A note; None where both answer the same, or cannot be held together: a signature may take
-        other things than the model, or do what does not run here.
+        A note; None where both answer the same, or have other inputs or outputs.
+
+    Raises:
+        TfjsError: the signature does not run on what the layers are fed.
     """
     told, own = layers.signature, signature.signature
     for keys, others in ((told.inputs, own.inputs), (told.outputs, own.outputs)):
         if len(keys) != len(others) or (len(keys) > 1 and places_of(keys, others) is None):
             return None
     reorder(signature, told.inputs, told.outputs)
-    try:
-        found = verify(layers, runnable(signature), inputs=feeds, bound=np.inf, as_tfjs=False)
-    except TfjsError:
-        return None
+    found = verify(layers, runnable(signature), inputs=feeds, bound=np.inf, as_tfjs=False)
     wrong = next((entry for entry in found.outputs if not entry.ok or entry.relative > _FAR), None)
     if wrong is None:
         return None

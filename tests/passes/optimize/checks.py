@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pytest
 
-from tfjs.ir.graph import Graph, GraphModel, Signature
-from tfjs.ir.tensor import Array
+from tfjs.ir.graph import Graph, GraphModel, Signature, constant_of
+from tfjs.ir.tensor import Array, ArrayTensor, Quantization, QuantizedTensor
 from tfjs.ir.text import graph_text, parse_graphs
 from tfjs.passes.inline import copied
+from tfjs.passes.optimize import scales
 from tfjs.passes.optimize.engine import Rule, apply
 from tfjs.runtime.engine import Runner
 
@@ -48,6 +50,20 @@ def ops_of(text: str) -> list[str]:
     """The operations of a graph, in its order, without constants and inputs."""
     nodes = parsed(text).ordered()
     return [node.op for node in nodes if node.op not in ("Const", "Placeholder")]
+
+
+def assert_few_expanded(text: str, rules: Iterable[Rule], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that a rule expands quantized weights `w`, unless they are more than a limit."""
+    before, rules = parsed(text), list(rules)
+    weights = constant_of(before.nodes["w"].output)
+    assert weights is not None
+    stored = ArrayTensor(np.arange(weights.size, dtype=np.uint8).reshape(weights.shape))
+    before.nodes["w"].attrs["value"] = QuantizedTensor(stored, Quantization("uint8", 0.1, 0.0))
+    for most, count in ((weights.size - 1, 0), (weights.size, 1)):
+        monkeypatch.setattr(scales, "_MOST_EXPANDED", most)
+        after = copied(before, before.name)
+        assert apply(after, rules, Counter()) == count
+        assert_same(before, after)
 
 
 def assert_same(before: Graph, after: Graph, *, relative: float = 2e-5) -> None:
